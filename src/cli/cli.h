@@ -1,0 +1,26 @@
+/* What the verbs of the `cella` command share. stdout is data, stderr is talk. */
+#ifndef CELLA_CLI_H
+#define CELLA_CLI_H
+
+#include <cella/status.h>
+#include <stdbool.h>
+
+/* A verb: name as typed ("image"), one line for the overview, and its function, which gets argv from the verb
+ * on (argv[0] is the verb) and returns the process's exit code. verbs.def lists them. */
+struct cli_verb {
+    const char *name;
+    const char *summary;
+    int (*run)(int argc, char **argv);
+};
+
+/* Prints "cella: error: MESSAGE  [WORD]", the status's own sentence where the message is empty, and
+ * "cella: hint: …"; returns the exit code. `hint` NULL takes the status's remedy. */
+int cli_fail(enum cella_status status, const struct cella_error *error, const char *hint);
+
+/* Prints "cella: error: …  [USAGE]" and the verb's usage text to stderr; returns 2. */
+int cli_usage(const char *usage, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* One line of talk on stderr, "cella: …". */
+void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif
