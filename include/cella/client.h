@@ -1,0 +1,122 @@
+/* A client of one enclave: checks what runs before it speaks, sends encrypted mail, takes replies, goes on by
+ * itself when the instance was restarted. Trusts no host. Must not: send anything to an instance that does
+ * not satisfy the constraint. */
+#ifndef CELLA_CLIENT_H
+#define CELLA_CLIENT_H
+
+#include <cella/bytes.h>
+#include <cella/status.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CELLA_CLIENT_KEY_SIZE   32
+#define CELLA_CLIENT_ROUTE_SIZE 16
+#define CELLA_CLIENT_NONCE_SIZE 32
+
+struct cella_client;
+
+/* How bytes reach the host: HTTP by default, or anything that does these three. Each blocks; each reply is
+ * memory from malloc that the client frees. CELLA_UNAVAILABLE means that the request may or may not have
+ * arrived; every other failure that the host reports comes as its own status with its message. */
+struct cella_client_transport {
+    void *context;
+    enum cella_status (*attestation)(void *context, const uint8_t nonce[CELLA_CLIENT_NONCE_SIZE],
+                                     uint8_t **ret_data, size_t *ret_size, struct cella_error *error);
+    enum cella_status (*mail)(void *context, const uint8_t route[CELLA_CLIENT_ROUTE_SIZE],
+                              struct cella_bytes mail, uint8_t **ret_reply, size_t *ret_reply_size,
+                              struct cella_error *error);
+    /* `have` may be NULL, see cella_host_poll in cella/host.h. No post in time: CELLA_OK with size 0. */
+    enum cella_status (*poll)(void *context, const uint8_t route[CELLA_CLIENT_ROUTE_SIZE],
+                              const uint8_t *have, unsigned wait_ms, uint8_t **ret_mail,
+                              size_t *ret_mail_size, struct cella_error *error);
+};
+
+struct cella_host_enclave;
+/* A transport to an enclave of a host in this same program (cella/host.h). The enclave must outlive it. */
+struct cella_client_transport cella_client_transport_host(struct cella_host_enclave *enclave);
+
+/* Every NULL and 0 takes the default that is named beside it. Strings are copied. */
+struct cella_client_options {
+    const char *state_path; /* NULL: nothing is kept; a client that is freed is forgotten */
+    const char *url;        /* of the host, "https://host:7700"; not needed with a transport */
+    const char *enclave;    /* name at that host; not needed with a transport */
+    const char
+        *constraint; /* which instances are acceptable; with cella_client_open NULL keeps the stored one */
+    const struct cella_client_transport *transport; /* NULL: HTTP; copied, its context is borrowed */
+    const char *ca_path;      /* certificates (PEM) that a https host must chain to; NULL: the system's */
+    unsigned timeout_ms;      /* 30,000: of one exchange with the host */
+    unsigned attempt_limit;   /* 5: attempts of one request, with growing pauses between them */
+    size_t mail_limit;        /* 64 MiB: of one reply or post */
+    bool empty_first_message; /* sends nothing of a request before the enclave has proven its fresh key */
+    int64_t (*now)(void *context); /* seconds of Unix time; NULL: the system clock */
+    void *now_context;
+};
+
+/* Makes a client with a new key. With a state_path the file is created (mode 0600); CELLA_EXISTS if there is
+ * one: it is never overwritten. Talks to nobody. CELLA_CLIENT_URL, and what the constraint's parser says. */
+enum cella_status cella_client_new(const struct cella_client_options *options,
+                                   struct cella_client **ret_client, struct cella_error *error);
+
+/* Opens the client in state_path. url, enclave and constraint may be given to replace the stored ones.
+ * CELLA_NOT_FOUND, CELLA_PERMISSION (others may read the file), CELLA_CLIENT_STATE (damaged: it is kept as it
+ * is), CELLA_CLIENT_BUSY (another process has it open). */
+enum cella_status cella_client_open(const struct cella_client_options *options,
+                                    struct cella_client **ret_client, struct cella_error *error);
+
+/* Frees and wipes; NULL is allowed. State is on disk already: every call below writes it before anything
+ * leaves that must not leave twice. */
+void cella_client_free(struct cella_client *client);
+
+/* The client's static X25519 public key: what an enclave sees as `sender`. */
+void cella_client_public_key(const struct cella_client *client, uint8_t ret_key[CELLA_CLIENT_KEY_SIZE]);
+
+/* Asks for fresh evidence under a nonce of this client's own and checks all of it at the current time.
+ * Requests do it by themselves when needed; call it to look before sending. `*ret_attestation` (may be NULL)
+ * is valid until the next call: a file for cella/verify.h. A constraint that does not hold is the
+ * constraint's own status with the rule in the message. */
+enum cella_status cella_client_attest(struct cella_client *client, struct cella_bytes *ret_attestation,
+                                      struct cella_error *error);
+
+/* One mail that was received. */
+struct cella_client_mail {
+    char *topic;
+    uint64_t sequence;
+    uint8_t *envelope;
+    size_t envelope_size;
+    uint8_t *body;
+    size_t body_size;
+};
+
+/* Wipes and frees what is inside; accepts a zeroed one. */
+void cella_client_mail_deinit(struct cella_client_mail *mail);
+
+/* What is sent: topic 1 to 255 letters, digits and '-'; NULL is "default". The host can read topic and
+ * envelope, not the body. */
+struct cella_client_request {
+    const char *topic;
+    struct cella_bytes envelope;
+    struct cella_bytes body;
+};
+
+/* Sends a request in the session and waits for its reply; makes the session first if there is none. A lost
+ * reply is asked for again under the same name, so the enclave does nothing twice while its instance lives.
+ * An instance that was restarted is attested again. `*ret_replied` (may be NULL) false: the handler sent no
+ * reply. CELLA_HANDLER_FAILED: the handler refused, nothing of it took effect. CELLA_UNAVAILABLE: no answer
+ * after all attempts; calling again with the same request asks again under the same name.
+ * CELLA_CLIENT_UNKNOWN_OUTCOME: the instance ended while the request was under way and it cannot be known
+ * whether it took effect. */
+enum cella_status cella_client_request(struct cella_client *client,
+                                       const struct cella_client_request *request, bool *ret_replied,
+                                       struct cella_client_mail *ret_reply, struct cella_error *error);
+
+/* One-shot mail: no session, weaker forward secrecy. A reply, if the handler sends one, is returned like that
+ * of a request. */
+enum cella_status cella_client_send(struct cella_client *client, const struct cella_client_request *request,
+                                    bool *ret_replied, struct cella_client_mail *ret_reply,
+                                    struct cella_error *error);
+
+/* The next post to this client; waits up to `wait_ms`. `*ret_arrived` false: none came. */
+enum cella_status cella_client_poll(struct cella_client *client, unsigned wait_ms, bool *ret_arrived,
+                                    struct cella_client_mail *ret_mail, struct cella_error *error);
+
+#endif
