@@ -16,6 +16,15 @@ enum cella_status cella_fail(struct cella_error *error, enum cella_status status
     return status;
 }
 
+/* Puts `text` at `at` of a terminated text, cut to the array. */
+static void join(char *out, size_t capacity, size_t at, const char *text) {
+    size_t size = strlen(text);
+    if (size > capacity - 1 - at)
+        size = capacity - 1 - at;
+    memcpy(out + at, text, size);
+    out[at + size] = '\0';
+}
+
 enum cella_status cella_fail_context(struct cella_error *error, enum cella_status status, const char *format,
                                      ...) {
     if (error == NULL)
@@ -27,7 +36,8 @@ enum cella_status cella_fail_context(struct cella_error *error, enum cella_statu
     va_end(arguments);
     if (front_size > 0) {
         size_t at = (size_t)front_size < sizeof front ? (size_t)front_size : sizeof front - 1;
-        (void)snprintf(front + at, sizeof front - at, ": %s", error->message);
+        join(front, sizeof front, at, ": ");
+        join(front, sizeof front, strlen(front), error->message);
         memcpy(error->message, front, sizeof error->message);
     }
     error->status = status;
