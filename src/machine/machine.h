@@ -1,0 +1,158 @@
+/* The machine: what measures an image, gives an enclave its keys, reports about it and counts for it. The one
+ * interface behind which hardware and the simulated machine stand; structures are those of the Intel SDM,
+ * volume 3D. Must not know images, mail or doors. */
+#ifndef CELLA_MACHINE_MACHINE_H
+#define CELLA_MACHINE_MACHINE_H
+
+#include <cella/bytes.h>
+#include <cella/status.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CELLA_SIGSTRUCT_BYTES   1808
+#define CELLA_REPORT_SIZE       432
+#define CELLA_REPORT_BODY_SIZE  384
+#define CELLA_TARGET_INFO_SIZE  512
+#define CELLA_REPORT_DATA_SIZE  64
+#define CELLA_KEY_REQUEST_SIZE  512
+#define CELLA_MACHINE_KEY_SIZE  16
+#define CELLA_COUNTER_NAME_SIZE 32
+#define CELLA_CPU_SVN_SIZE      16
+
+/* Bits of ATTRIBUTES.FLAGS. */
+#define CELLA_ATTRIBUTE_INIT          UINT64_C(0x01)
+#define CELLA_ATTRIBUTE_DEBUG         UINT64_C(0x02)
+#define CELLA_ATTRIBUTE_MODE64BIT     UINT64_C(0x04)
+#define CELLA_ATTRIBUTE_PROVISIONKEY  UINT64_C(0x10)
+#define CELLA_ATTRIBUTE_EINITTOKENKEY UINT64_C(0x20)
+#define CELLA_ATTRIBUTE_KSS           UINT64_C(0x80)
+
+/* KEYREQUEST.KEYNAME and KEYREQUEST.KEYPOLICY; offsets of its fields are in formats/sim-machine.md. */
+enum cella_key_name {
+    CELLA_KEY_NAME_EINITTOKEN = 0,
+    CELLA_KEY_NAME_PROVISION = 1,
+    CELLA_KEY_NAME_PROVISION_SEAL = 2,
+    CELLA_KEY_NAME_REPORT = 3,
+    CELLA_KEY_NAME_SEAL = 4
+};
+#define CELLA_KEY_POLICY_MRENCLAVE UINT16_C(1)
+#define CELLA_KEY_POLICY_MRSIGNER  UINT16_C(2)
+
+/* One open machine; every call below is safe from several threads, and several processes may have the same
+ * machine open. Opening reads one small file: nothing is parsed or derived before it is needed. */
+struct cella_machine;
+
+/* Opens the machine at `path`: the folder of a simulated one. Owned by the caller. CELLA_NOT_A_MACHINE
+ * (nothing there that is one), CELLA_MACHINE_DAMAGED, CELLA_PERMISSION (others may read its secrets),
+ * CELLA_UNSUPPORTED (hardware that this release cannot drive), CELLA_NEWER_FORMAT, CELLA_IO. */
+enum cella_status cella_machine_open(const char *path, struct cella_machine **ret_machine,
+                                     struct cella_error *error);
+/* Wipes and frees; NULL is allowed. */
+void cella_machine_free(struct cella_machine *machine);
+
+/* "simulated"; never NULL. True when what it signs protects nothing from the computer's owner. */
+const char *cella_machine_kind(const struct cella_machine *machine);
+bool cella_machine_is_insecure(const struct cella_machine *machine);
+
+/* What EINIT is asked: the loader's SECS and the SIGSTRUCT. `code_hash` is MRENCLAVE as measured from the
+ * pages that are mapped, never as the image says. `flags` must not contain INIT. */
+struct cella_machine_launch {
+    const uint8_t *sigstruct; /* CELLA_SIGSTRUCT_BYTES */
+    uint8_t code_hash[32];
+    uint64_t flags;
+    uint64_t xfrm;
+    uint32_t misc_select;
+};
+
+/* Who a launched enclave is: the fields of its SECS. Made by cella_machine_launch only; whoever can write one
+ * can take any identity, so it never crosses the door. Config ids are zero in this release. */
+struct cella_machine_identity {
+    uint8_t code_hash[32];   /* MRENCLAVE */
+    uint8_t code_signer[32]; /* MRSIGNER */
+    uint8_t config_id[64];
+    uint64_t flags;
+    uint64_t xfrm;
+    uint32_t misc_select;
+    uint16_t isv_prod_id;
+    uint16_t isv_svn;
+    uint16_t config_svn;
+};
+
+/* EINIT: checks the signature, that the measured hash is the signed one, and the attributes under their
+ * masks. CELLA_LAUNCH_SIGNATURE, CELLA_LAUNCH_MEASUREMENT, CELLA_LAUNCH_ATTRIBUTES. */
+enum cella_status cella_machine_launch(struct cella_machine *machine,
+                                       const struct cella_machine_launch *launch,
+                                       struct cella_machine_identity *ret_identity,
+                                       struct cella_error *error);
+
+/* EREPORT: a REPORT about `identity` that only the enclave named in `target_info` can check. CELLA_ARGUMENT
+ * if reserved bytes of the TARGETINFO are not zero. */
+enum cella_status cella_machine_report(struct cella_machine *machine,
+                                       const struct cella_machine_identity *identity,
+                                       const uint8_t target_info[CELLA_TARGET_INFO_SIZE],
+                                       const uint8_t report_data[CELLA_REPORT_DATA_SIZE],
+                                       uint8_t ret_report[CELLA_REPORT_SIZE], struct cella_error *error);
+
+/* EGETKEY: SEAL and REPORT keys for a KEYREQUEST. The caller wipes the key. CELLA_KEY_REQUEST (#GP on
+ * hardware: reserved bits), CELLA_KEY_CPU_SVN, CELLA_KEY_ISV_SVN, CELLA_KEY_ATTRIBUTE, CELLA_KEY_NAME. */
+enum cella_status cella_machine_key(struct cella_machine *machine,
+                                    const struct cella_machine_identity *identity,
+                                    const uint8_t key_request[CELLA_KEY_REQUEST_SIZE],
+                                    uint8_t ret_key[CELLA_MACHINE_KEY_SIZE], struct cella_error *error);
+
+/* The code that EINIT or EGETKEY leaves in RAX for this status (SDM names: SGX_INVALID_CPUSVN = 32, …); 0 for
+ * CELLA_OK and for statuses that have none. */
+uint32_t cella_machine_sgx_error(enum cella_status status);
+
+/* The platform's CPUSVN now. */
+void cella_machine_cpu_svn(struct cella_machine *machine, uint8_t ret_cpu_svn[CELLA_CPU_SVN_SIZE]);
+
+/* Monotonic counters, named by 32 bytes and owned by (code signer, product id, debug or not) of `identity`:
+ * no other enclave can see them. They are hardware: nothing that a host restores brings a value back. What is
+ * returned is durable.
+ * create: a new one at 0. CELLA_EXISTS, CELLA_LIMIT (per owner and per machine).
+ * read, increment: CELLA_NO_COUNTER; increment returns the new value; CELLA_LIMIT at the end of the range.
+ * All: CELLA_MACHINE_DAMAGED, CELLA_IO. */
+enum cella_status cella_machine_counter_create(struct cella_machine *machine,
+                                               const struct cella_machine_identity *identity,
+                                               const uint8_t name[CELLA_COUNTER_NAME_SIZE],
+                                               struct cella_error *error);
+enum cella_status cella_machine_counter_read(struct cella_machine *machine,
+                                             const struct cella_machine_identity *identity,
+                                             const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *ret_value,
+                                             struct cella_error *error);
+enum cella_status cella_machine_counter_increment(struct cella_machine *machine,
+                                                  const struct cella_machine_identity *identity,
+                                                  const uint8_t name[CELLA_COUNTER_NAME_SIZE],
+                                                  uint64_t *ret_value, struct cella_error *error);
+
+/* TARGETINFO of the machine's quoting enclave: whom a REPORT must be for to become a quote. */
+enum cella_status cella_machine_target_info(struct cella_machine *machine,
+                                            uint8_t ret_target_info[CELLA_TARGET_INFO_SIZE],
+                                            struct cella_error *error);
+
+/* Turns a REPORT for the quoting enclave into a DCAP version 3 ECDSA quote with its certificate chain.
+ * `*ret_quote` is from malloc, owned by the caller. CELLA_REPORT_MAC (not made here, or for another target),
+ * CELLA_MACHINE_CHANGED (made before the machine was changed: start the instance again). */
+enum cella_status cella_machine_quote(struct cella_machine *machine, const uint8_t report[CELLA_REPORT_SIZE],
+                                      uint8_t **ret_quote, size_t *ret_size, struct cella_error *error);
+
+/* What the vendor publishes to judge this machine's quotes. One allocation; views into it. */
+struct cella_machine_collateral {
+    struct cella_bytes tcb_info;      /* JSON {"tcbInfo":…,"signature":…}, not terminated */
+    struct cella_bytes qe_identity;   /* JSON {"enclaveIdentity":…,"signature":…} */
+    struct cella_bytes signing_chain; /* PEM: TCB signing certificate, root */
+    struct cella_bytes root_crl;      /* DER */
+    struct cella_bytes pck_crl;       /* DER */
+    int64_t issue_date;               /* seconds since 1970, UTC */
+    int64_t next_update;
+};
+
+/* Collateral that is current at `now` (seconds since 1970), issued again when it nears its end, unless the
+ * knob expire-collateral froze it. Owned by the caller; free with the function below. */
+enum cella_status cella_machine_collateral(struct cella_machine *machine, int64_t now,
+                                           struct cella_machine_collateral **ret_collateral,
+                                           struct cella_error *error);
+void cella_machine_collateral_free(struct cella_machine_collateral *collateral);
+
+#endif
