@@ -13,12 +13,21 @@ struct cli_verb {
     int (*run)(int argc, char **argv);
 };
 
+/* The functions of all verbs. */
+#define CLI_VERB(verb_name, function, verb_summary) int function(int argc, char **argv);
+#include "cli/verbs.def"
+#undef CLI_VERB
+
 /* Prints "cella: error: MESSAGE  [WORD]", the status's own sentence where the message is empty, and
  * "cella: hint: …"; returns the exit code. `hint` NULL takes the status's remedy. */
 int cli_fail(enum cella_status status, const struct cella_error *error, const char *hint);
 
 /* Prints "cella: error: …  [USAGE]" and the verb's usage text to stderr; returns 2. */
 int cli_usage(const char *usage, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* For what getopt_long answered with '?' or ':' : names the option that is not known or has no value, prints
+ * the usage text; returns 2. (main() silences getopt's own message.) */
+int cli_usage_option(const char *usage, char **argv);
 
 /* One line of talk on stderr, "cella: …". */
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));

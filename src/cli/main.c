@@ -1,39 +1,33 @@
 /* The `cella` command: finds the verb and runs it. */
 #include "cli/cli.h"
+#include "cli/verbs.h"
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
-#define CLI_VERB(verb_name, function, verb_summary) int function(int argc, char **argv);
-#include "cli/verbs.def"
-#undef CLI_VERB
+static const char usage[] = "usage: cella VERB [ARGUMENTS]; cella --help lists the verbs\n";
 
-static const struct cli_verb verbs[] = {
-#define CLI_VERB(verb_name, function, verb_summary)                                                          \
-    {.name = verb_name, .summary = verb_summary, .run = function},
-#include "cli/verbs.def"
-#undef CLI_VERB
-    {.name = NULL}};
-
-static void overview(FILE *to) {
-    fputs("usage: cella VERB [ARGUMENTS]\n\n", to);
-    for (const struct cli_verb *verb = verbs; verb->name != NULL; verb++)
-        fprintf(to, "  %-12s %s\n", verb->name, verb->summary);
-    fputs("\ncella VERB --help explains a verb; cella help STATUS explains a status word such as STALE.\n",
-          to);
+static int unknown_verb(const char *name) {
+    const char *nearest = cli_verb_nearest(name);
+    if (nearest != NULL)
+        return cli_usage(usage, "there is no verb \"%s\"; did you mean \"%s\"?", name, nearest);
+    return cli_usage(usage, "there is no verb \"%s\"", name);
 }
 
 int main(int argc, char **argv) {
     if (argc < 2) {
-        overview(stderr);
+        cli_overview(stderr);
         return cella_status_exit_code(CELLA_USAGE);
     }
-    if (strcmp(argv[1], "--help") == 0 || (strcmp(argv[1], "help") == 0 && argc == 2)) {
-        overview(stdout);
+    if (strcmp(argv[1], "--help") == 0) {
+        cli_overview(stdout);
         return 0;
     }
-    for (const struct cli_verb *verb = verbs; verb->name != NULL; verb++)
-        if (strcmp(verb->name, argv[1]) == 0)
-            return verb->run(argc - 1, argv + 1);
-    return cli_usage("usage: cella VERB [ARGUMENTS]; cella --help lists the verbs\n",
-                     "there is no verb \"%s\"", argv[1]);
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("cella " CELLA_VERSION);
+        return 0;
+    }
+    opterr = 0;
+    const struct cli_verb *verb = cli_verb_find(argv[1]);
+    return verb == NULL ? unknown_verb(argv[1]) : verb->run(argc - 1, argv + 1);
 }

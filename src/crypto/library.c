@@ -2,6 +2,7 @@
 #include "crypto/library.h"
 #include "base/error.h"
 #include <openssl/crypto.h>
+#include <openssl/kdf.h>
 #include <openssl/provider.h>
 #include <pthread.h>
 
