@@ -1,0 +1,127 @@
+/* The enclave's end of mail: opens what clients send, checks order, seals replies and posts. Safe to use from
+ * several threads. Must not: know sockets, files or a clock, or run handlers.
+ *
+ * One mail's way: cella_mailbox_mail_new, …_feed for each chunk as it arrives, …_begin (order check), then by
+ * its verdict the handler, then …_commit or …_abort, then …_reply_seal, then …_mail_free.
+ */
+#ifndef CELLA_MAIL_MAILBOX_H
+#define CELLA_MAIL_MAILBOX_H
+
+#include "crypto/x25519.h"
+#include "mail/format.h"
+#include <cella/enclave.h>
+
+struct cella_mailbox;
+struct cella_mailbox_mail;
+
+/* Zero takes the default. */
+struct cella_mailbox_limits {
+    uint64_t max_mail_size;    /* body bytes of one mail, in or out; default 64 MiB */
+    uint32_t max_senders;      /* remembered senders; the least recently heard is forgotten; default 1024 */
+    uint32_t max_sessions;     /* live sessions; the least recently used is closed; default 1024 */
+    uint32_t max_topics;       /* topics of one sender; default 64 */
+    uint64_t max_stored_reply; /* a larger reply is not kept for a repeated request; default 64 KiB */
+    uint64_t max_stored_bytes; /* stored replies of all senders; default 16 MiB */
+};
+
+/* Keys are copied. `mailbox_key` may be NULL, then mail to the mailbox key is refused; its generation is not
+ * 0. */
+struct cella_mailbox_options {
+    const struct cella_x25519_key *session_key;
+    const struct cella_x25519_key *mailbox_key;
+    uint64_t mailbox_generation;
+    struct cella_mailbox_limits limits;
+};
+
+/* CELLA_ARGUMENT, CELLA_NO_MEMORY, CELLA_NO_RANDOM. */
+enum cella_status cella_mailbox_new(const struct cella_mailbox_options *options,
+                                    struct cella_mailbox **ret_mailbox, struct cella_error *error);
+/* All mails must have been freed. NULL is allowed. */
+void cella_mailbox_free(struct cella_mailbox *mailbox);
+
+/* Starts one incoming mail. `route` is the host's word where posts to this sender go. One thread at a time
+ * uses a mail; the mailbox must outlive it. */
+enum cella_status cella_mailbox_mail_new(struct cella_mailbox *mailbox,
+                                         const uint8_t route[CELLA_MAIL_ROUTE_SIZE],
+                                         struct cella_mailbox_mail **ret_mail);
+
+/* The next bytes of the mail, in chunks of any size. `chunk` must be private to the enclave and must not
+ * change during the call; it is not needed afterwards. A packet that lies whole in one chunk is decrypted
+ * straight from it. After a failure the mail can only be freed; the mailbox is as it was. CELLA_MAIL_REFUSED:
+ * changed, cut, or for another key; it does not tell which. CELLA_MAIL_MALFORMED, CELLA_NEWER_FORMAT: the
+ * clear header or a frame is wrong. CELLA_MAIL_SESSION_UNKNOWN: the session is not (or no longer) known, the
+ * client handshakes again. CELLA_MAIL_GENERATION: sealed to a mailbox key that is not held.
+ * CELLA_MAIL_TOO_LARGE: over max_mail_size. CELLA_MAIL_REPLAY: this very session mail was opened before. */
+enum cella_status cella_mailbox_mail_feed(struct cella_mailbox_mail *mail, struct cella_bytes chunk,
+                                          struct cella_error *error);
+
+/* What to do with a mail that begin accepted. */
+enum cella_mailbox_verdict {
+    CELLA_MAILBOX_RUN,    /* a new request: run the handler, then commit or abort */
+    CELLA_MAILBOX_REPEAT, /* done before: do not run it; seal the reply (the stored one is sent again) */
+    CELLA_MAILBOX_HELLO,  /* opens a session only: do not run anything; seal the reply */
+};
+
+/* The mail is complete: checks its order, and with RUN takes its place in (sender, topic) until commit or
+ * abort, so that the next one of that topic is not begun meanwhile. The caller provides no lock.
+ * CELLA_MAIL_REFUSED: bytes are missing. CELLA_MAIL_REPLAY, CELLA_MAIL_GAP, CELLA_MAIL_FIRST: order.
+ * CELLA_MAIL_BUSY: the mail before it, or the same one, is being handled; try again when that is done.
+ * CELLA_MAIL_NAME_USED: a request with this topic and sequence but other bytes was handled.
+ * CELLA_MAIL_UNKNOWN_HISTORY: the sender was forgotten, or its birth lies before senders that were forgotten.
+ * CELLA_MAIL_REPLY_GONE: handled before, but the reply is no longer kept. CELLA_MAIL_TOPIC_LIMIT.
+ * CELLA_LIMIT: all remembered senders are busy. */
+enum cella_status cella_mailbox_mail_begin(struct cella_mailbox_mail *mail,
+                                           enum cella_mailbox_verdict *ret_verdict,
+                                           struct cella_error *error);
+
+/* The request for its handler; only after begin gave RUN. Valid until the mail is freed. */
+const struct cella_mail *cella_mailbox_mail_view(const struct cella_mailbox_mail *mail);
+
+/* The handler succeeded and its effects hold: advances the sequence and keeps `reply` (NULL: none) for
+ * repeats of this request. A reply over max_stored_reply is not kept. CELLA_NO_MEMORY: as abort; nothing was
+ * advanced. */
+enum cella_status cella_mailbox_mail_commit(struct cella_mailbox_mail *mail, const struct cella_bytes *reply);
+/* The handler failed: the sequence is not consumed. */
+void cella_mailbox_mail_abort(struct cella_mailbox_mail *mail);
+
+/* Bytes of the sealed answer to this mail. `reply` as in the call below. */
+uint64_t cella_mailbox_reply_size(const struct cella_mailbox_mail *mail, const struct cella_bytes *reply);
+
+/* Seals the answer to a begun mail, once: after RUN and commit the handler's reply (NULL: none, the client
+ * gets a "done"); after REPEAT and HELLO `reply` is ignored, pass NULL. Every request is answered, so that
+ * clients notice what the host withholds. `out` has exactly the size that cella_mailbox_reply_size says and
+ * is private memory: bytes are copied to the host only when the call has returned, because the tag is
+ * computed over `out`. CELLA_LIMIT: the reply is over max_mail_size. */
+enum cella_status cella_mailbox_reply_seal(struct cella_mailbox_mail *mail, const struct cella_bytes *reply,
+                                           uint8_t *out, uint64_t out_size, struct cella_error *error);
+
+/* Aborts if it is begun and not committed; wipes and frees. NULL is allowed. */
+void cella_mailbox_mail_free(struct cella_mailbox_mail *mail);
+
+/* Whether a post to this client is possible: it has written to this instance and was not forgotten. */
+bool cella_mailbox_knows(struct cella_mailbox *mailbox, const uint8_t recipient[CELLA_MAIL_KEY_SIZE]);
+
+/* A sealed post. The caller frees `bytes.data` with free(). */
+struct cella_mailbox_post {
+    uint8_t route[CELLA_MAIL_ROUTE_SIZE];
+    struct cella_bytes bytes;
+};
+
+/* Seals a post, after the transaction that queued it is committed: in the recipient's live session if the
+ * client has used it, else one-shot to its static key. Posts to one recipient must reach the host in the
+ * order in which they were sealed. CELLA_NOT_FOUND: the recipient is not known. CELLA_MAIL_TOPIC,
+ * CELLA_MAIL_TOPIC_LIMIT, CELLA_LIMIT (over max_mail_size), CELLA_NO_MEMORY. */
+enum cella_status cella_mailbox_post_seal(struct cella_mailbox *mailbox,
+                                          const uint8_t recipient[CELLA_MAIL_KEY_SIZE], const char *topic,
+                                          struct cella_bytes body, struct cella_mailbox_post *ret_post,
+                                          struct cella_error *error);
+
+struct cella_mailbox_counts {
+    uint32_t senders;
+    uint32_t sessions;
+    uint64_t stored_bytes;
+    uint64_t forgotten_senders;
+};
+void cella_mailbox_count(struct cella_mailbox *mailbox, struct cella_mailbox_counts *ret_counts);
+
+#endif
