@@ -1,15 +1,16 @@
 /* The machine: what measures an image, gives an enclave its keys, reports about it and counts for it. The one
  * interface behind which hardware and the simulated machine stand; structures are those of the Intel SDM,
- * volume 3D. Must not know images, mail or doors. */
+ * volume 3D. Of images it knows SIGSTRUCT alone; it must not know
+ * mail or doors. */
 #ifndef CELLA_MACHINE_MACHINE_H
 #define CELLA_MACHINE_MACHINE_H
 
+#include "image/sigstruct.h"
 #include <cella/bytes.h>
 #include <cella/status.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CELLA_SIGSTRUCT_BYTES   1808
 #define CELLA_REPORT_SIZE       432
 #define CELLA_REPORT_BODY_SIZE  384
 #define CELLA_TARGET_INFO_SIZE  512
@@ -18,14 +19,6 @@
 #define CELLA_MACHINE_KEY_SIZE  16
 #define CELLA_COUNTER_NAME_SIZE 32
 #define CELLA_CPU_SVN_SIZE      16
-
-/* Bits of ATTRIBUTES.FLAGS. */
-#define CELLA_ATTRIBUTE_INIT          UINT64_C(0x01)
-#define CELLA_ATTRIBUTE_DEBUG         UINT64_C(0x02)
-#define CELLA_ATTRIBUTE_MODE64BIT     UINT64_C(0x04)
-#define CELLA_ATTRIBUTE_PROVISIONKEY  UINT64_C(0x10)
-#define CELLA_ATTRIBUTE_EINITTOKENKEY UINT64_C(0x20)
-#define CELLA_ATTRIBUTE_KSS           UINT64_C(0x80)
 
 /* KEYREQUEST.KEYNAME and KEYREQUEST.KEYPOLICY; offsets of its fields are in formats/sim-machine.md. */
 enum cella_key_name {
@@ -57,7 +50,7 @@ bool cella_machine_is_insecure(const struct cella_machine *machine);
 /* What EINIT is asked: the loader's SECS and the SIGSTRUCT. `code_hash` is MRENCLAVE as measured from the
  * pages that are mapped, never as the image says. `flags` must not contain INIT. */
 struct cella_machine_launch {
-    const uint8_t *sigstruct; /* CELLA_SIGSTRUCT_BYTES */
+    const uint8_t *sigstruct; /* CELLA_SIGSTRUCT_SIZE */
     uint8_t code_hash[32];
     uint64_t flags;
     uint64_t xfrm;
@@ -79,7 +72,8 @@ struct cella_machine_identity {
 };
 
 /* EINIT: checks the signature, that the measured hash is the signed one, and the attributes under their
- * masks. CELLA_LAUNCH_SIGNATURE, CELLA_LAUNCH_MEASUREMENT, CELLA_LAUNCH_ATTRIBUTES. */
+ * masks. CELLA_DAMAGED (not a SIGSTRUCT), CELLA_IMAGE_UNSIGNED, CELLA_IMAGE_SIGNATURE,
+ * CELLA_LAUNCH_MEASUREMENT, CELLA_LAUNCH_ATTRIBUTES. */
 enum cella_status cella_machine_launch(struct cella_machine *machine,
                                        const struct cella_machine_launch *launch,
                                        struct cella_machine_identity *ret_identity,
