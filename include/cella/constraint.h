@@ -84,7 +84,7 @@ void cella_constraint_digest(const struct cella_constraint *constraint, uint8_t 
 /* One rule of a constraint, for people: key as in the line, what it demands, what was found (empty without an
  * identity), whether it holds, and the status that a check returns when it does not. */
 struct cella_rule {
-    const char *key; /* "C", "S", "C or S", "PROD", "REVOKE", "EXPIRE", "SEC" */
+    const char *key; /* "C", "S", "C or S", "PROD", "REVOKE", "SEC", "EXPIRE" */
     char expected[304];
     char found[304];
     bool holds;
