@@ -22,7 +22,7 @@ static bool parts_fit(const struct cella_attestation *attestation) {
 }
 
 size_t cella_attestation_size(const struct cella_attestation *attestation) {
-    size_t size = FIXED_SIZE + (attestation->nonce != NULL ? CELLA_NONCE_SIZE : 0) +
+    size_t size = FIXED_SIZE + (attestation->nonce != NULL ? (size_t)CELLA_NONCE_SIZE : 0) +
                   attestation->statement.size + attestation->evidence.size;
     if (!parts_fit(attestation))
         return 0;
