@@ -11,6 +11,8 @@ const uint8_t *cella_read_view(struct cella_reader *reader, size_t size) {
         reader->failed = true;
         return NULL;
     }
+    if (size == 0)
+        return reader->data; /* which may be NULL: no arithmetic on it */
     const uint8_t *view = reader->data + reader->at;
     reader->at += size;
     return view;

@@ -11,6 +11,8 @@ uint8_t *cella_write_space(struct cella_writer *writer, size_t size) {
         writer->failed = true;
         return NULL;
     }
+    if (size == 0)
+        return writer->data; /* which may be NULL: no arithmetic on it */
     uint8_t *space = writer->data + writer->size;
     writer->size += size;
     return space;
