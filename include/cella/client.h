@@ -48,8 +48,9 @@ struct cella_client_options {
     unsigned attempt_limit;   /* 5: attempts of one request, with growing pauses between them */
     size_t mail_limit;        /* 64 MiB: of one reply or post */
     bool empty_first_message; /* sends nothing of a request before the enclave has proven its fresh key */
-    int64_t (*now)(void *context); /* seconds of Unix time; NULL: the system clock */
-    void *now_context;
+    int64_t (*now)(void *context);             /* seconds of Unix time; NULL: the system clock */
+    void (*pause)(void *context, unsigned ms); /* between attempts; NULL: sleeps */
+    void *time_context;                        /* for both */
 };
 
 /* Makes a client with a new key. With a state_path the file is created (mode 0600); CELLA_EXISTS if there is
@@ -90,6 +91,12 @@ struct cella_client_mail {
 /* Wipes and frees what is inside; accepts a zeroed one. */
 void cella_client_mail_deinit(struct cella_client_mail *mail);
 
+/* Which of the enclave's keys a one-shot mail is sealed to. */
+enum cella_client_key {
+    CELLA_CLIENT_KEY_SESSION, /* dies with the instance */
+    CELLA_CLIENT_KEY_MAILBOX, /* outlives it if the enclave has a vault; CELLA_NOT_FOUND if it has none */
+};
+
 /* What is sent: topic 1 to 255 letters, digits and '-'; NULL is "default". The host can read topic and
  * envelope, not the body. */
 struct cella_client_request {
@@ -114,6 +121,11 @@ enum cella_status cella_client_request(struct cella_client *client,
 enum cella_status cella_client_send(struct cella_client *client, const struct cella_client_request *request,
                                     bool *ret_replied, struct cella_client_mail *ret_reply,
                                     struct cella_error *error);
+
+/* Gives up the unanswered request of a topic: the next one there may be another, and must cope with the
+ * enclave having done the first (CELLA_MAIL_NAME_USED). CELLA_NOT_FOUND: all are answered. */
+enum cella_status cella_client_give_up(struct cella_client *client, const char *topic,
+                                       struct cella_error *error);
 
 /* The next post to this client; waits up to `wait_ms`. `*ret_arrived` false: none came. */
 enum cella_status cella_client_poll(struct cella_client *client, unsigned wait_ms, bool *ret_arrived,

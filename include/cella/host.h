@@ -122,6 +122,11 @@ enum cella_status cella_host_attestation_wait(struct cella_host_enclave *enclave
                                               uint8_t **ret_reply, size_t *ret_reply_size,
                                               struct cella_error *error);
 
+enum cella_status cella_host_poll_wait(struct cella_host_enclave *enclave,
+                                       const uint8_t route[CELLA_HOST_ROUTE_SIZE], const uint8_t *have,
+                                       unsigned wait_ms, uint8_t **ret_mail, size_t *ret_mail_size,
+                                       struct cella_error *error);
+
 enum cella_host_phase {
     CELLA_HOST_STARTING,
     CELLA_HOST_RUNNING,
@@ -145,8 +150,8 @@ struct cella_host_enclave_state {
     enum cella_status end_status;
     char end_reason[CELLA_HOST_REASON_SIZE];
     uint64_t starts, ends;
-    uint64_t mails, mails_refused, mail_bytes_in, mail_bytes_out;
-    uint64_t calls, calls_refused;
+    uint64_t mails, mail_bytes; /* handed to instances; what became of each, its caller knows */
+    uint64_t calls, attestations;
     uint64_t posts, posts_delivered, posts_dropped; /* dropped: by a limit of the queues */
     size_t queue_routes, queue_mails, queue_bytes;
     unsigned polls; /* that wait now */

@@ -1,0 +1,247 @@
+/* Start, end, restart and stop of the instance in one place of a host.
+ * Must not: wait for anything inside a callback of the instance. */
+#include "base/error.h"
+#include "host/host_internal.h"
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RESTART_PERIOD_S 3600
+
+static void on_post(void *context, const uint8_t route[CELLA_ROUTE_SIZE], struct cella_bytes mail) {
+    struct cella_host_enclave *enclave = context;
+    const struct cella_host_events *events = &enclave->host->options.events;
+    if (events->post != NULL && events->post(events->context, enclave, route, mail))
+        return;
+    size_t lost = cella_posts_add(&enclave->posts, route, mail);
+    if (lost > 0)
+        cella_host_log(enclave->host, "warning", enclave, "posts-dropped", "count=%zu reason=queue-limit",
+                       lost);
+}
+
+struct cella_host_call {
+    struct cella_host_enclave *enclave;
+    uint64_t id;
+};
+
+static enum cella_status on_call(void *context, uint64_t call_id, struct cella_bytes request,
+                                 uint8_t **ret_reply, size_t *ret_reply_size) {
+    struct cella_host_call call = {.enclave = context, .id = call_id};
+    const struct cella_host_events *events = &call.enclave->host->options.events;
+    if (events->call == NULL)
+        return CELLA_NO_HANDLER;
+    return events->call(events->context, &call, request, ret_reply, ret_reply_size);
+}
+
+struct cella_host_enclave *cella_host_call_enclave(const struct cella_host_call *call) {
+    return call->enclave;
+}
+
+void cella_host_call_nested(struct cella_host_call *call, struct cella_bytes request, cella_host_done *done,
+                            void *context) {
+    struct cella_instance *instance = cella_gate_enter(call->enclave);
+    if (instance == NULL) {
+        done(context, CELLA_CLOSED, "", CELLA_BYTES(NULL, 0));
+        return;
+    }
+    cella_instance_call_nested(instance, call->id, request, done, context);
+    cella_gate_leave(call->enclave);
+}
+
+static void on_log(void *context, const char *line) {
+    struct cella_host_enclave *enclave = context;
+    cella_host_log(enclave->host, "info", enclave, "enclave", "text=\"%s\"", line);
+}
+
+static void on_ended(void *context, enum cella_status status, const char *reason) {
+    struct cella_host_enclave *enclave = context;
+    pthread_mutex_lock(&enclave->lock);
+    bool by_itself = enclave->phase == CELLA_HOST_RUNNING;
+    enclave->end_status = status;
+    snprintf(enclave->end_reason, sizeof enclave->end_reason, "%s", reason);
+    if (enclave->phase == CELLA_HOST_STARTING)
+        enclave->ended_early = true;
+    if (by_itself) {
+        enclave->phase = CELLA_HOST_ENDED;
+        enclave->ends++;
+    }
+    bool submit = by_itself && !enclave->reap_queued;
+    if (submit)
+        enclave->reap_queued = true;
+    pthread_mutex_unlock(&enclave->lock);
+    if (by_itself)
+        cella_host_log(enclave->host, "error", enclave, "ended", "status=%s reason=\"%s\"",
+                       cella_status_name(status), reason);
+    if (submit)
+        cella_worker_submit(&enclave->host->supervisor, &enclave->reap);
+}
+
+void cella_enclave_discard(struct cella_host_enclave *enclave) {
+    if (enclave->instance == NULL)
+        return;
+    cella_gate_shut(enclave);
+    cella_instance_free(enclave->instance);
+    enclave->instance = NULL;
+}
+
+static void note_start(struct cella_host_enclave *enclave) {
+    enclave->phase = CELLA_HOST_STARTING;
+    enclave->ended_early = false;
+    enclave->end_status = CELLA_OK;
+    enclave->end_reason[0] = '\0';
+}
+
+/* Makes the phase what the start came to. */
+static enum cella_status conclude(struct cella_host_enclave *enclave, enum cella_status status,
+                                  struct cella_error *error) {
+    pthread_mutex_lock(&enclave->lock);
+    if (status == CELLA_OK && enclave->ended_early)
+        status = cella_fail(error, enclave->end_status == CELLA_OK ? CELLA_CLOSED : enclave->end_status,
+                            "enclave \"%s\" ended while it started: %s", enclave->name, enclave->end_reason);
+    if (status == CELLA_OK) {
+        enclave->phase = CELLA_HOST_RUNNING;
+        enclave->started_at = cella_host_now();
+        enclave->starts++;
+    } else {
+        enclave->phase = CELLA_HOST_ENDED;
+        enclave->end_status = status;
+        snprintf(enclave->end_reason, sizeof enclave->end_reason, "%.*s", CELLA_HOST_REASON_SIZE - 1,
+                 error != NULL && error->message[0] != '\0' ? error->message : "it did not start");
+    }
+    pthread_mutex_unlock(&enclave->lock);
+    return status;
+}
+
+enum cella_status cella_enclave_start(struct cella_host_enclave *enclave, struct cella_error *error) {
+    struct cella_error local = {.status = CELLA_OK};
+    error = error != NULL ? error : &local;
+    cella_enclave_discard(enclave);
+    pthread_mutex_lock(&enclave->lock);
+    note_start(enclave);
+    pthread_mutex_unlock(&enclave->lock);
+    struct cella_instance_options options = {
+        .image_path = enclave->image_path,
+        .machine_path = enclave->machine_path,
+        .keeper_path = enclave->host->keeper_path,
+        .events = {.context = enclave, .post = on_post, .call = on_call, .log = on_log, .ended = on_ended}};
+    enum cella_status status = cella_instance_start(&options, &enclave->instance, error);
+    if (status == CELLA_OK) {
+        pthread_mutex_lock(&enclave->lock);
+        enclave->info = *cella_instance_info(enclave->instance);
+        pthread_mutex_unlock(&enclave->lock);
+        status = cella_enclave_attest(enclave, error);
+    }
+    status = conclude(enclave, status, error);
+    if (status == CELLA_OK) {
+        cella_gate_open(enclave);
+        cella_host_log(enclave->host, "info", enclave, "started", "process=%d starts=%llu",
+                       enclave->info.process_id, (unsigned long long)enclave->starts);
+    } else {
+        cella_enclave_discard(enclave);
+    }
+    return status;
+}
+
+enum cella_status cella_host_stop(struct cella_host_enclave *enclave, unsigned timeout_ms) {
+    pthread_mutex_lock(&enclave->lifecycle);
+    pthread_mutex_lock(&enclave->lock);
+    bool was_running = enclave->phase == CELLA_HOST_RUNNING;
+    enclave->phase = CELLA_HOST_STOPPED;
+    if (was_running)
+        enclave->ends++;
+    pthread_mutex_unlock(&enclave->lock);
+    if (enclave->instance != NULL) {
+        cella_gate_shut(enclave);
+        cella_instance_stop(enclave->instance, timeout_ms);
+        cella_enclave_discard(enclave);
+    }
+    if (was_running)
+        cella_host_log(enclave->host, "info", enclave, "stopped", "timeout_ms=%u", timeout_ms);
+    pthread_mutex_unlock(&enclave->lifecycle);
+    return CELLA_OK;
+}
+
+/* May it be started once more? Counts the restart if so; the caller holds `lock`. */
+static bool may_restart(struct cella_host_enclave *enclave, unsigned limit) {
+    int64_t now = cella_host_now();
+    size_t ring = sizeof enclave->restarted_at / sizeof enclave->restarted_at[0];
+    if (limit > ring)
+        limit = (unsigned)ring;
+    if (limit == 0)
+        return false;
+    if (enclave->restart_count >= limit &&
+        now - enclave->restarted_at[(enclave->restart_count - limit) % ring] < RESTART_PERIOD_S)
+        return false;
+    enclave->restarted_at[enclave->restart_count++ % ring] = now;
+    return true;
+}
+
+static void restart(struct cella_host_enclave *enclave) {
+    struct cella_host *host = enclave->host;
+    if (host->options.restart_limit == 0 || atomic_load(&host->closing))
+        return;
+    pthread_mutex_lock(&enclave->lock);
+    bool allowed = may_restart(enclave, host->options.restart_limit);
+    pthread_mutex_unlock(&enclave->lock);
+    struct cella_error error = {.status = CELLA_OK};
+    if (!allowed) {
+        cella_host_log(host, "error", enclave, "restart-refused", "status=%s limit=%u",
+                       cella_status_name(CELLA_RESTART_LIMIT), host->options.restart_limit);
+        return;
+    }
+    if (cella_enclave_start(enclave, &error) != CELLA_OK)
+        cella_host_log(host, "error", enclave, "restart-failed", "status=%s reason=\"%s\"",
+                       cella_status_name(error.status), error.message);
+}
+
+/* On the supervisor, after an instance ended by itself. */
+static void reap(struct cella_job *job) {
+    struct cella_host_enclave *enclave =
+        (struct cella_host_enclave *)((char *)job - offsetof(struct cella_host_enclave, reap));
+    pthread_mutex_lock(&enclave->lifecycle);
+    pthread_mutex_lock(&enclave->lock);
+    enclave->reap_queued = false;
+    bool ended = enclave->phase == CELLA_HOST_ENDED && enclave->instance != NULL;
+    pthread_mutex_unlock(&enclave->lock);
+    if (ended) {
+        cella_enclave_discard(enclave);
+        restart(enclave);
+    }
+    pthread_mutex_unlock(&enclave->lifecycle);
+}
+
+struct cella_host_enclave *cella_enclave_new(struct cella_host *host, const char *name) {
+    struct cella_host_enclave *enclave = calloc(1, sizeof *enclave);
+    if (enclave == NULL)
+        return NULL;
+    enclave->host = host;
+    snprintf(enclave->name, sizeof enclave->name, "%s", name);
+    atomic_init(&enclave->gate, CELLA_GATE_SHUT);
+    enclave->phase = CELLA_HOST_STOPPED;
+    pthread_mutex_init(&enclave->lifecycle, NULL);
+    pthread_mutex_init(&enclave->lock, NULL);
+    pthread_cond_init(&enclave->gate_empty, NULL);
+    enclave->reap.run = reap;
+    cella_posts_init(&enclave->posts,
+                     &(struct cella_post_limits){.route_count = host->options.route_count_limit,
+                                                 .route_mails = host->options.route_mail_limit,
+                                                 .route_bytes = host->options.route_bytes_limit,
+                                                 .total_bytes = host->options.queue_bytes_limit,
+                                                 .polls = host->options.poll_limit});
+    return enclave;
+}
+
+void cella_enclave_free(struct cella_host_enclave *enclave) {
+    if (enclave == NULL)
+        return;
+    CELLA_ASSERT(enclave->instance == NULL);
+    cella_posts_deinit(&enclave->posts);
+    cella_evidence_put(enclave->evidence);
+    pthread_cond_destroy(&enclave->gate_empty);
+    pthread_mutex_destroy(&enclave->lock);
+    pthread_mutex_destroy(&enclave->lifecycle);
+    free(enclave->image_path);
+    free(enclave->machine_path);
+    free(enclave);
+}
