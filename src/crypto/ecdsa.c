@@ -101,14 +101,26 @@ static size_t signature_to_der(const uint8_t raw[CELLA_ECDSA_SIGNATURE_SIZE], ui
     return size;
 }
 
-static bool signature_from_der(const uint8_t *der, size_t size, uint8_t raw[CELLA_ECDSA_SIGNATURE_SIZE]) {
-    const uint8_t *at = der;
-    ECDSA_SIG *signature = d2i_ECDSA_SIG(NULL, &at, (long)size);
+enum cella_status cella_ecdsa_signature_from_der(struct cella_bytes der,
+                                                 uint8_t ret_signature[CELLA_ECDSA_SIGNATURE_SIZE]) {
+    uint8_t raw[CELLA_ECDSA_SIGNATURE_SIZE];
+    uint8_t again[DER_SIZE_MAX];
+    const uint8_t *at = der.data;
+    if (der.size == 0 || der.size > DER_SIZE_MAX)
+        return CELLA_DAMAGED;
+    ECDSA_SIG *signature = d2i_ECDSA_SIG(NULL, &at, (long)der.size);
     bool good = signature != NULL &&
                 BN_bn2binpad(ECDSA_SIG_get0_r(signature), raw, NUMBER_SIZE) == NUMBER_SIZE &&
                 BN_bn2binpad(ECDSA_SIG_get0_s(signature), raw + NUMBER_SIZE, NUMBER_SIZE) == NUMBER_SIZE;
     ECDSA_SIG_free(signature);
-    return good;
+    /* Only the one shortest encoding: another one would be the same signature in other bytes. */
+    good = good && signature_to_der(raw, again) == der.size && memcmp(again, der.data, der.size) == 0;
+    if (!good) {
+        ERR_clear_error();
+        return CELLA_DAMAGED;
+    }
+    memcpy(ret_signature, raw, sizeof raw);
+    return CELLA_OK;
 }
 
 static enum cella_status verify(EVP_PKEY *pkey, struct cella_bytes message,
@@ -245,7 +257,7 @@ enum cella_status cella_ecdsa_sign(const struct cella_ecdsa_key *key, struct cel
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(cella_crypto_library()->context, key->pkey, NULL);
     bool good = context != NULL && EVP_PKEY_sign_init(context) == 1 &&
                 EVP_PKEY_sign(context, der, &der_size, digest, sizeof digest) == 1 &&
-                signature_from_der(der, der_size, raw);
+                cella_ecdsa_signature_from_der(CELLA_BYTES(der, der_size), raw) == CELLA_OK;
     EVP_PKEY_CTX_free(context);
     if (!good) {
         ERR_clear_error();

@@ -27,6 +27,11 @@ enum cella_status cella_ecdsa_public_verify(const struct cella_ecdsa_public *pub
                                             const uint8_t signature[CELLA_ECDSA_SIGNATURE_SIZE]);
 void cella_ecdsa_public_free(struct cella_ecdsa_public *public_key);
 
+/* The raw form of a signature in DER, as certificates have it. CELLA_DAMAGED: not the shortest encoding of
+ * two numbers of at most 32 bytes. */
+enum cella_status cella_ecdsa_signature_from_der(struct cella_bytes der,
+                                                 uint8_t ret_signature[CELLA_ECDSA_SIGNATURE_SIZE]);
+
 /* A key pair. Owned by the caller, wiped by free; safe from several threads at once. */
 struct cella_ecdsa_key;
 
