@@ -1,16 +1,21 @@
 # How the source tree is compiled: warnings, one library per module, tests, fuzz targets.
 
-add_library(cella_flags INTERFACE)
-target_compile_features(cella_flags INTERFACE c_std_11)
-target_compile_definitions(cella_flags INTERFACE _GNU_SOURCE)
+# What everything of ours is compiled with. Images and the keeper use it as it is; the host side uses cella_flags, which
+# may add sanitizers.
+add_library(cella_plain_flags INTERFACE)
+target_compile_features(cella_plain_flags INTERFACE c_std_11)
+target_compile_definitions(cella_plain_flags INTERFACE _GNU_SOURCE)
 target_compile_options(
-  cella_flags
+  cella_plain_flags
   INTERFACE -Wall -Wextra -Wconversion -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
             -fno-strict-aliasing -fstack-protector-strong
             -ffile-prefix-map=${PROJECT_SOURCE_DIR}=. $<$<BOOL:${CELLA_WERROR}>:-Werror>)
 target_include_directories(
-  cella_flags INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>
-                        $<INSTALL_INTERFACE:include>)
+  cella_plain_flags
+  INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>
+            $<INSTALL_INTERFACE:include>)
+add_library(cella_flags INTERFACE)
+target_link_libraries(cella_flags INTERFACE cella_plain_flags)
 
 # cella_module(NAME SOURCES … [ENCLAVE_SOURCES …] [LIBRARIES …])
 # Makes the static library cella_NAME of all sources for the host side. ENCLAVE_SOURCES (a subset that knows no socket,
@@ -22,18 +27,22 @@ function(cella_module name)
   target_link_libraries(cella_${name} PUBLIC cella_flags ${arg_LIBRARIES})
   list(TRANSFORM arg_ENCLAVE_SOURCES PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
   set_property(GLOBAL APPEND PROPERTY CELLA_RUNTIME_SOURCES ${arg_ENCLAVE_SOURCES})
+  list(TRANSFORM arg_SOURCES PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  set_property(GLOBAL PROPERTY CELLA_MODULE_SOURCES_${name} ${arg_SOURCES} ${arg_ENCLAVE_SOURCES})
 endfunction()
 
 # cella_test(NAME SOURCES … [LIBRARIES …]): a cmocka program under CTest, run in the source tree's tests/ folder.
 function(cella_test name)
-  if(NOT CELLA_TESTS)
-    return()
-  endif()
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES")
+  # Without CELLA_TESTS the target exists, so that a folder may set its properties, but nothing builds or runs it.
   add_executable(test_${name} ${arg_SOURCES})
   target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_compile_definitions(test_${name} PRIVATE CELLA_TEST_VECTORS="${PROJECT_SOURCE_DIR}/tests/vectors")
   target_link_libraries(test_${name} PRIVATE cella_flags ${arg_LIBRARIES} cella_test_support)
+  if(NOT CELLA_TESTS)
+    set_target_properties(test_${name} PROPERTIES EXCLUDE_FROM_ALL ON)
+    return()
+  endif()
   add_test(NAME unit/${name} COMMAND test_${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests)
   set_tests_properties(unit/${name} PROPERTIES TIMEOUT 600)
   set_property(GLOBAL APPEND PROPERTY CELLA_HOST_TESTS test_${name})
