@@ -135,15 +135,22 @@ enum cella_status cella_host_new(const struct cella_host_options *options, struc
     return CELLA_OK;
 }
 
+void cella_host_close(struct cella_host *host) {
+    atomic_store(&host->closing, true);
+    struct cella_host_enclave **list = NULL;
+    size_t count = snapshot(host, &list);
+    for (size_t i = 0; i < count; i++)
+        cella_posts_close(&list[i]->posts);
+    for (size_t i = 0; i < count; i++)
+        cella_host_stop(list[i], STOP_TIMEOUT_MS);
+    free(list);
+}
+
 void cella_host_free(struct cella_host *host) {
     if (host == NULL)
         return;
-    atomic_store(&host->closing, true);
+    cella_host_close(host);
     cella_timer_deinit(&host->timer);
-    for (size_t i = 0; i < host->enclave_count; i++)
-        cella_posts_close(&host->enclaves[i]->posts);
-    for (size_t i = 0; i < host->enclave_count; i++)
-        cella_host_stop(host->enclaves[i], STOP_TIMEOUT_MS);
     cella_worker_deinit(&host->evidence_worker);
     cella_worker_deinit(&host->supervisor);
     for (size_t i = 0; i < host->enclave_count; i++)
@@ -192,6 +199,8 @@ static enum cella_status start_in_place(struct cella_host_enclave *enclave, cons
     pthread_mutex_lock(&enclave->lock);
     bool running = enclave->phase == CELLA_HOST_RUNNING;
     pthread_mutex_unlock(&enclave->lock);
+    if (atomic_load(&enclave->host->closing))
+        return cella_fail(error, CELLA_CLOSED, "the host is being stopped");
     if (running)
         return cella_fail(error, CELLA_EXISTS, "enclave \"%s\" runs already", enclave->name);
     char *image = strdup(image_path), *machine = strdup(machine_path);

@@ -80,6 +80,9 @@ void cella_gate_leave(struct cella_host_enclave *enclave);
 void cella_gate_shut(struct cella_host_enclave *enclave);
 void cella_gate_open(struct cella_host_enclave *enclave);
 
+/* Ends every poll and stops every instance in an orderly way; no later start succeeds. */
+void cella_host_close(struct cella_host *host);
+
 /* Is this 1 to 64 letters, digits, '-' and '_', the first one a letter or digit? */
 bool cella_host_name_valid(const char *name);
 
