@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef cella_fail
+#undef cella_fail_context
+
 enum cella_status cella_fail(struct cella_error *error, enum cella_status status, const char *format, ...) {
     if (error == NULL)
         return status;
