@@ -27,6 +27,9 @@ struct cella_instance_events {
      * block. */
     enum cella_status (*call)(void *context, uint64_t call_id, struct cella_bytes request,
                               uint8_t **ret_reply, size_t *ret_reply_size);
+    /* The enclave asks for its own attestation, as clients get it; memory from malloc that the instance
+     * frees. Runs on a thread of its own. */
+    enum cella_status (*attestation)(void *context, uint8_t **ret_data, size_t *ret_size);
     void (*log)(void *context, const char *line);
     /* The instance has ended (crash, kill, broken door rule, orderly close). Last event; called once. */
     void (*ended)(void *context, enum cella_status status, const char *reason);

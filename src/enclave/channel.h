@@ -1,0 +1,40 @@
+/* The enclave's end of the door: whole messages in and out, with the table of allowed frames enforced. Safe
+ * to use from all threads. What breaks a rule ends the instance here; callers never see it. */
+#ifndef CELLA_ENCLAVE_CHANNEL_H
+#define CELLA_ENCLAVE_CHANNEL_H
+
+#include "door/door.h"
+#include <cella/status.h>
+
+/* Takes over the door; `debug` lets log lines out. Once, before anything else. */
+void cella_channel_init(bool debug);
+void cella_channel_set_phase(enum cella_door_phase phase);
+
+/* Sends one message as frames that no other message interrupts. */
+void cella_channel_send(enum cella_frame_type type, uint64_t id, const struct cella_bytes *parts,
+                        size_t part_count);
+/* The same with a status in front: how every answer begins. */
+void cella_channel_answer(enum cella_frame_type type, uint64_t id, enum cella_status status,
+                          struct cella_bytes bytes);
+
+/* A message that is being received. The payload of the newest frame is private memory. */
+struct cella_incoming {
+    uint16_t type;
+    uint64_t id;
+    bool more;                /* further frames follow */
+    struct cella_bytes chunk; /* this frame's payload */
+};
+
+/* Waits for the next request and takes its first frame. While `more`, this thread alone may go on with
+ * cella_channel_next, and it must, until the message is complete. `buffer` has CELLA_DOOR_FRAME_MAX bytes.
+ * False: the channel was stopped. */
+bool cella_channel_receive(struct cella_incoming *ret_incoming, uint8_t *buffer);
+void cella_channel_next(struct cella_incoming *incoming, uint8_t *buffer);
+/* Ends the wait of every thread. */
+void cella_channel_stop(void);
+
+/* The same for the calling thread's own reply ring. */
+void cella_channel_receive_own(struct cella_incoming *ret_incoming, uint8_t *buffer);
+void cella_channel_next_own(struct cella_incoming *incoming, uint8_t *buffer);
+
+#endif

@@ -1,0 +1,213 @@
+/* One request of the host, from its first frame to its answer. Must answer every request exactly once,
+ * whatever becomes of it, or end the instance. */
+#include "base/error.h"
+#include "base/reader.h"
+#include "base/secret.h"
+#include "enclave/inside.h"
+#include "enclave/runtime.h"
+#include <stdlib.h>
+#include <string.h>
+
+static void answer_text(enum cella_frame_type type, uint64_t id, enum cella_status status, const char *text) {
+    cella_channel_answer(type, id, status, CELLA_BYTES(text, strlen(text)));
+}
+
+static void finish_active(void) {
+    struct cella_runtime *runtime = &cella_runtime;
+    pthread_mutex_lock(&runtime->active_lock);
+    runtime->active--;
+    pthread_cond_broadcast(&runtime->active_changed);
+    pthread_mutex_unlock(&runtime->active_lock);
+}
+
+static void begin_active(void) {
+    struct cella_runtime *runtime = &cella_runtime;
+    pthread_mutex_lock(&runtime->active_lock);
+    runtime->active++;
+    pthread_mutex_unlock(&runtime->active_lock);
+}
+
+/* Reads a mail's frames into the mailbox's opener, to the last one even when it was refused before. */
+static enum cella_status open_mail(struct cella_incoming *incoming, uint8_t *buffer,
+                                   struct cella_mailbox_mail **ret_mail, struct cella_error *error) {
+    if (incoming->chunk.size < CELLA_MAIL_ROUTE_SIZE)
+        cella_end(CELLA_DOOR_BROKEN, 5);
+    enum cella_status status = cella_mailbox_mail_new(cella_runtime.mailbox, incoming->chunk.data, ret_mail);
+    struct cella_bytes chunk = CELLA_BYTES(incoming->chunk.data + CELLA_MAIL_ROUTE_SIZE,
+                                           incoming->chunk.size - CELLA_MAIL_ROUTE_SIZE);
+    for (;;) {
+        if (status == CELLA_OK)
+            status = cella_mailbox_mail_feed(*ret_mail, chunk, error);
+        if (!incoming->more)
+            return status;
+        cella_channel_next(incoming, buffer);
+        chunk = incoming->chunk;
+    }
+}
+
+/* The mailbox says BUSY while an earlier mail of the same topic is being handled by another thread: wait for
+ * that. */
+static enum cella_status begin_mail(struct cella_mailbox_mail *mail, enum cella_mailbox_verdict *ret_verdict,
+                                    struct cella_error *error) {
+    struct cella_runtime *runtime = &cella_runtime;
+    pthread_mutex_lock(&runtime->active_lock);
+    enum cella_status status;
+    while ((status = cella_mailbox_mail_begin(mail, ret_verdict, error)) == CELLA_MAIL_BUSY &&
+           runtime->active > 1)
+        pthread_cond_wait(&runtime->active_changed, &runtime->active_lock);
+    pthread_mutex_unlock(&runtime->active_lock);
+    return status;
+}
+
+static enum cella_status run_handler(struct cella_mailbox_mail *mail, struct cella_transaction *transaction) {
+    const struct cella_enclave *program = cella_runtime.program;
+    if (program->mail == NULL)
+        return CELLA_NO_HANDLER;
+    if (program->mail(transaction, cella_mailbox_mail_view(mail)) != CELLA_OK)
+        return CELLA_HANDLER_FAILED;
+    struct cella_bytes reply = cella_transaction_reply(transaction);
+    return cella_mailbox_mail_commit(mail, transaction->has_reply ? &reply : NULL);
+}
+
+static void answer_mail(uint64_t id, struct cella_mailbox_mail *mail,
+                        const struct cella_transaction *transaction) {
+    struct cella_bytes reply = cella_transaction_reply(transaction);
+    const struct cella_bytes *given = transaction->has_reply ? &reply : NULL;
+    uint8_t small[4096];
+    uint64_t size = cella_mailbox_reply_size(mail, given);
+    uint8_t *out = size <= sizeof small ? small : malloc((size_t)size);
+    struct cella_error error = {.message = ""};
+    enum cella_status status = CELLA_NO_MEMORY;
+    if (out != NULL)
+        status = cella_mailbox_reply_seal(mail, given, out, size, &error);
+    if (status == CELLA_OK)
+        cella_channel_answer(CELLA_FRAME_MAIL_DONE, id, status, CELLA_BYTES(out, (size_t)size));
+    else
+        answer_text(CELLA_FRAME_MAIL_DONE, id, status, error.message);
+    if (out != small)
+        free(out);
+}
+
+static void handle_opened(uint64_t id, struct cella_mailbox_mail *mail) {
+    struct cella_error error = {.message = ""};
+    struct cella_transaction transaction;
+    cella_transaction_init(&transaction, NULL);
+    enum cella_mailbox_verdict verdict = CELLA_MAILBOX_RUN;
+    enum cella_status status = begin_mail(mail, &verdict, &error);
+    if (status == CELLA_OK && verdict == CELLA_MAILBOX_RUN) {
+        status = run_handler(mail, &transaction);
+        if (status == CELLA_OK)
+            cella_transaction_commit_posts(&transaction);
+        else
+            cella_mailbox_mail_abort(mail);
+    }
+    if (status == CELLA_OK)
+        answer_mail(id, mail, &transaction);
+    else
+        answer_text(CELLA_FRAME_MAIL_DONE, id, status, error.message);
+    cella_transaction_deinit(&transaction);
+}
+
+static void handle_mail(struct cella_incoming *incoming, uint8_t *buffer) {
+    struct cella_error error = {.message = ""};
+    struct cella_mailbox_mail *mail = NULL;
+    uint64_t id = incoming->id;
+    enum cella_status status = open_mail(incoming, buffer, &mail, &error);
+    if (status == CELLA_OK) {
+        bool serial = !cella_runtime.program->thread_safe;
+        if (serial)
+            pthread_mutex_lock(&cella_runtime.handler_lock);
+        handle_opened(id, mail);
+        if (serial)
+            pthread_mutex_unlock(&cella_runtime.handler_lock);
+    } else {
+        answer_text(CELLA_FRAME_MAIL_DONE, id, status, error.message);
+    }
+    cella_mailbox_mail_free(mail);
+}
+
+static void handle_call(struct cella_incoming *incoming, uint8_t *buffer) {
+    uint64_t id = incoming->id;
+    size_t limit = (size_t)cella_runtime.settings.max_mail_size;
+    size_t size = 0;
+    uint8_t *data = NULL;
+    enum cella_status status = CELLA_OK;
+    for (;;) {
+        if (incoming->chunk.size > limit - size)
+            status = CELLA_LIMIT;
+        uint8_t *larger = status == CELLA_OK ? realloc(data, size + incoming->chunk.size + 1) : NULL;
+        if (larger != NULL) {
+            data = larger;
+            memcpy(data + size, incoming->chunk.data, incoming->chunk.size);
+            size += incoming->chunk.size;
+        } else if (status == CELLA_OK) {
+            status = CELLA_NO_MEMORY;
+        }
+        if (!incoming->more)
+            break;
+        cella_channel_next(incoming, buffer);
+    }
+    if (status == CELLA_OK) {
+        bool serial = !cella_runtime.program->thread_safe;
+        if (serial)
+            pthread_mutex_lock(&cella_runtime.handler_lock);
+        cella_runtime_run_call(NULL, id, CELLA_BYTES(data, size));
+        if (serial)
+            pthread_mutex_unlock(&cella_runtime.handler_lock);
+    } else {
+        cella_channel_answer(CELLA_FRAME_CALL_DONE, id, status, CELLA_BYTES(NULL, 0));
+    }
+    cella_wipe_free(data, size);
+}
+
+static void handle_report(const struct cella_incoming *incoming) {
+    struct cella_reader reader;
+    cella_reader_init(&reader, incoming->chunk);
+    uint8_t has_nonce = cella_read_u8(&reader);
+    const uint8_t *nonce = cella_read_view(&reader, CELLA_NONCE_SIZE);
+    if (!cella_reader_done(&reader) || incoming->more || has_nonce > 1)
+        cella_end(CELLA_DOOR_BROKEN, 6);
+    uint8_t out[CELLA_REPORT_SIZE + CELLA_STATEMENT_SIZE_MAX];
+    size_t size = cella_runtime_report(has_nonce == 1 ? nonce : NULL, out);
+    cella_channel_answer(CELLA_FRAME_REPORT_DONE, incoming->id, CELLA_OK, CELLA_BYTES(out, size));
+}
+
+/* An orderly close: what is being handled is finished, then the stop hook runs, then the instance ends. */
+static _Noreturn void handle_close(void) {
+    struct cella_runtime *runtime = &cella_runtime;
+    cella_channel_set_phase(CELLA_PHASE_CLOSING);
+    cella_channel_stop();
+    pthread_mutex_lock(&runtime->active_lock);
+    while (runtime->active > 1)
+        pthread_cond_wait(&runtime->active_changed, &runtime->active_lock);
+    pthread_mutex_unlock(&runtime->active_lock);
+    if (runtime->program->stop != NULL)
+        runtime->program->stop();
+    cella_mailbox_free(runtime->mailbox);
+    cella_x25519_deinit(&runtime->session_key);
+    cella_ed25519_deinit(&runtime->signing_key);
+    cella_channel_send(CELLA_FRAME_CLOSED, 0, NULL, 0);
+    for (;;)
+        cella_exit(CELLA_EXIT_FINISHED, 0, 0);
+}
+
+void cella_runtime_dispatch(struct cella_incoming *incoming, uint8_t *buffer) {
+    begin_active();
+    switch (incoming->type) {
+    case CELLA_FRAME_MAIL:
+        handle_mail(incoming, buffer);
+        break;
+    case CELLA_FRAME_CALL:
+        handle_call(incoming, buffer);
+        break;
+    case CELLA_FRAME_REPORT:
+        handle_report(incoming);
+        break;
+    case CELLA_FRAME_CLOSE:
+        handle_close();
+    default:
+        /* The table let nothing else through. */
+        CELLA_ASSERT(false);
+    }
+    finish_active();
+}

@@ -1,0 +1,35 @@
+/* The first look at an exception, on the exception stack: a system call is turned into a call of our own
+ * server on the interrupted stack; anything else is the program's crash. Compiled without vector registers.
+ * Must not use libc. */
+#include "enclave/exception.h"
+#include "enclave/exit.h"
+#include "enclave/thread_data.h"
+
+extern const uint8_t __ehdr_start[] __attribute__((visibility("hidden")));
+void cella_syscall_entry(void) __attribute__((visibility("hidden")));
+struct cella_exception_result cella_exception(const uint8_t *image, uint8_t *ssa_frame);
+
+enum { RED_ZONE = 128 };
+
+struct cella_exception_result cella_exception(const uint8_t *image, uint8_t *ssa_frame) {
+    struct cella_gprsgx *gpr = (struct cella_gprsgx *)(void *)(ssa_frame + TD_PAGE_SIZE - CELLA_GPRSGX_SIZE);
+    uint32_t info = gpr->exit_info;
+    const uint8_t *at = (const uint8_t *)gpr->registers.rip;
+    uint64_t vector = info & CELLA_EXIT_INFO_VECTOR;
+    /* Only fault vectors that hardware reports are looked at; `at` was just executed, so it is readable. */
+    if ((info & CELLA_EXIT_INFO_VALID) != 0 && vector == CELLA_EXCEPTION_UD && at[0] == 0x0f &&
+        at[1] == 0x05) {
+        uint64_t top = (gpr->registers.rsp - RED_ZONE - sizeof(struct cella_registers)) & ~(uint64_t)63;
+        struct cella_registers *frame = (struct cella_registers *)top;
+        *frame = gpr->registers;
+        frame->rip += 2;
+        gpr->registers.rsp = top;
+        gpr->registers.rdi = top;
+        gpr->registers.rip = (uint64_t)&cella_syscall_entry;
+        return (struct cella_exception_result){.reason = CELLA_EXIT_EXCEPTION};
+    }
+    if ((info & CELLA_EXIT_INFO_VALID) == 0)
+        vector = 0xff;
+    return (struct cella_exception_result){.reason = CELLA_EXIT_CRASH,
+                                           .detail = vector << 48 | (uint64_t)(at - image)};
+}

@@ -1,0 +1,136 @@
+/* Calls between the program and its host: out, in, and nested in each other. Bytes leave and come at once;
+ * nothing here is part of a transaction but the posts and the reply of a call's handler. */
+#include "base/reader.h"
+#include "base/secret.h"
+#include "base/writer.h"
+#include "enclave/inside.h"
+#include "enclave/runtime.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* Largest reply of the host, and largest request of a call, bytes. */
+static size_t message_limit(void) {
+    return (size_t)cella_runtime.settings.max_mail_size + 64;
+}
+
+void cella_runtime_run_call(struct cella_transaction *parent, uint64_t id, struct cella_bytes request) {
+    const struct cella_enclave *program = cella_runtime.program;
+    struct cella_transaction transaction;
+    cella_transaction_init(&transaction, parent);
+    enum cella_status status = CELLA_NO_HANDLER;
+    if (program->call != NULL)
+        status = program->call(&transaction, request) == CELLA_OK ? CELLA_OK : CELLA_HANDLER_FAILED;
+    if (status == CELLA_OK)
+        cella_transaction_commit_posts(&transaction);
+    cella_channel_answer(CELLA_FRAME_CALL_DONE, id, status,
+                         status == CELLA_OK ? cella_transaction_reply(&transaction) : CELLA_BYTES(NULL, 0));
+    cella_transaction_deinit(&transaction);
+}
+
+/* Collects a message of this thread's own ring into the transaction's memory. A message over the limit is
+ * read to its end and dropped: the ring must stay in step. */
+static enum cella_status collect(struct cella_transaction *transaction, struct cella_incoming *incoming,
+                                 uint8_t *buffer, struct cella_bytes *ret_bytes) {
+    size_t size = 0;
+    uint8_t *data = NULL;
+    enum cella_status status = CELLA_OK;
+    for (;;) {
+        if (incoming->chunk.size > message_limit() - size)
+            status = CELLA_LIMIT;
+        uint8_t *larger = status == CELLA_OK ? realloc(data, size + incoming->chunk.size + 1) : NULL;
+        if (status == CELLA_OK && larger == NULL)
+            status = CELLA_NO_MEMORY;
+        if (status == CELLA_OK) {
+            data = larger;
+            memcpy(data + size, incoming->chunk.data, incoming->chunk.size);
+            size += incoming->chunk.size;
+        }
+        if (!incoming->more)
+            break;
+        cella_channel_next_own(incoming, buffer);
+    }
+    uint8_t *kept = status == CELLA_OK ? cella_transaction_allocate(transaction, size + 1) : NULL;
+    if (status == CELLA_OK && kept == NULL)
+        status = CELLA_NO_MEMORY;
+    if (status == CELLA_OK) {
+        memcpy(kept, data, size);
+        *ret_bytes = CELLA_BYTES(kept, size);
+    }
+    cella_wipe_free(data, size);
+    return status;
+}
+
+/* Waits for the answer `type` to call `id`, serving the host's nested calls meanwhile. */
+static enum cella_status await_answer(struct cella_transaction *transaction, uint16_t type, uint64_t id,
+                                      struct cella_bytes *ret_bytes) {
+    uint8_t *buffer = malloc(CELLA_DOOR_FRAME_MAX);
+    if (buffer == NULL)
+        cella_end(CELLA_NO_MEMORY, 0);
+    for (;;) {
+        struct cella_incoming incoming;
+        struct cella_bytes message;
+        cella_channel_receive_own(&incoming, buffer);
+        uint16_t got_type = incoming.type;
+        uint64_t got_id = incoming.id;
+        enum cella_status status = collect(transaction, &incoming, buffer, &message);
+        if (got_type == CELLA_FRAME_CALL_NESTED) {
+            if (status == CELLA_OK)
+                cella_runtime_run_call(transaction, got_id, message);
+            else
+                cella_channel_answer(CELLA_FRAME_CALL_DONE, got_id, status, CELLA_BYTES(NULL, 0));
+            continue;
+        }
+        if (got_type != type || got_id != id)
+            cella_end(CELLA_DOOR_BROKEN, 3);
+        free(buffer);
+        if (status != CELLA_OK)
+            return status;
+        struct cella_reader reader;
+        cella_reader_init(&reader, message);
+        enum cella_status answer = (enum cella_status)cella_read_u32(&reader);
+        size_t size = cella_reader_left(&reader);
+        if (reader.failed)
+            cella_end(CELLA_DOOR_BROKEN, 4);
+        *ret_bytes = CELLA_BYTES(cella_read_view(&reader, size), size);
+        return answer;
+    }
+}
+
+static enum cella_status ask_host(struct cella_transaction *transaction, enum cella_frame_type ask,
+                                  uint16_t answer, struct cella_bytes request,
+                                  struct cella_bytes *ret_reply) {
+    static uint64_t next_id = 1;
+    if (transaction->depth >= cella_runtime.settings.max_call_depth)
+        return CELLA_CALL_DEPTH;
+    if (request.size > message_limit())
+        return CELLA_LIMIT;
+    uint64_t id = __atomic_fetch_add(&next_id, 1, __ATOMIC_RELAXED);
+    uint8_t front[4];
+    struct cella_writer writer;
+    cella_writer_init(&writer, front, sizeof front);
+    cella_write_u32(&writer, (uint32_t)cella_thread_data()->index);
+    const struct cella_bytes parts[] = {CELLA_BYTES(front, sizeof front), request};
+    cella_channel_send(ask, id, parts, 2);
+    return await_answer(transaction, answer, id, ret_reply);
+}
+
+enum cella_status cella_call_host(struct cella_transaction *transaction, struct cella_bytes request,
+                                  struct cella_bytes *ret_reply) {
+    return ask_host(transaction, CELLA_FRAME_HOST_CALL, CELLA_FRAME_HOST_CALL_DONE, request, ret_reply);
+}
+
+enum cella_status cella_attestation(struct cella_transaction *transaction, uint8_t **ret_data,
+                                    size_t *ret_size) {
+    struct cella_bytes reply = {0};
+    enum cella_status status = ask_host(transaction, CELLA_FRAME_ATTESTATION, CELLA_FRAME_ATTESTATION_DONE,
+                                        CELLA_BYTES(NULL, 0), &reply);
+    if (status != CELLA_OK)
+        return CELLA_UNAVAILABLE;
+    uint8_t *copy = malloc(reply.size + 1);
+    if (copy == NULL)
+        return CELLA_NO_MEMORY;
+    memcpy(copy, reply.data, reply.size);
+    *ret_data = copy;
+    *ret_size = reply.size;
+    return CELLA_OK;
+}

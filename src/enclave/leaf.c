@@ -1,0 +1,38 @@
+/* ENCLU[EREPORT] and ENCLU[EGETKEY] with operands aligned as the CPU wants them. */
+#include "enclave/leaf.h"
+#include "base/secret.h"
+#include "enclave/thread_data.h"
+#include <string.h>
+
+static uint64_t enclu(uint64_t leaf, const void *rbx, const void *rcx, void *rdx) {
+    uint64_t result;
+    __asm__ volatile(".byte 0x0f, 0x01, 0xd7"
+                     : "=a"(result)
+                     : "0"(leaf), "b"(rbx), "c"(rcx), "d"(rdx)
+                     : "memory", "cc");
+    return result;
+}
+
+void cella_leaf_report(const uint8_t target_info[CELLA_TARGET_INFO_SIZE],
+                       const uint8_t report_data[CELLA_REPORT_DATA_SIZE],
+                       uint8_t ret_report[CELLA_REPORT_SIZE]) {
+    _Alignas(512) uint8_t target[CELLA_TARGET_INFO_SIZE];
+    _Alignas(512) uint8_t report[512];
+    _Alignas(128) uint8_t data[128];
+    memcpy(target, target_info, sizeof target);
+    memcpy(data, report_data, CELLA_REPORT_DATA_SIZE);
+    (void)enclu(ENCLU_EREPORT, target, data, report);
+    memcpy(ret_report, report, CELLA_REPORT_SIZE);
+}
+
+uint32_t cella_leaf_key(const uint8_t key_request[CELLA_KEY_REQUEST_SIZE],
+                        uint8_t ret_key[CELLA_MACHINE_KEY_SIZE]) {
+    _Alignas(512) uint8_t request[CELLA_KEY_REQUEST_SIZE];
+    _Alignas(16) uint8_t key[CELLA_MACHINE_KEY_SIZE] = {0};
+    memcpy(request, key_request, sizeof request);
+    uint32_t error = (uint32_t)enclu(ENCLU_EGETKEY, request, key, NULL);
+    if (error == 0)
+        memcpy(ret_key, key, sizeof key);
+    cella_wipe(key, sizeof key);
+    return error;
+}

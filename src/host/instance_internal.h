@@ -1,0 +1,111 @@
+/* Parts of one instance's host end that its files share. */
+#ifndef CELLA_HOST_INSTANCE_INTERNAL_H
+#define CELLA_HOST_INSTANCE_INTERNAL_H
+
+#include "door/door.h"
+#include "host/instance.h"
+#include "machine/machine.h"
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum {
+    INSTANCE_REQUESTS = 4096,                    /* requests under way at once */
+    INSTANCE_PENDING = 1024,                     /* of them, waiting for room in the door */
+    INSTANCE_PENDING_BYTES = 256 * 1024 * 1024,  /* and their bytes */
+    INSTANCE_CALL_DEPTH = 64,                    /* nested calls of one enclave thread */
+    INSTANCE_MESSAGE_LIMIT = 1024 * 1024 * 1024, /* bytes of one message that comes out */
+};
+
+enum instance_state { INSTANCE_STARTING, INSTANCE_SERVING, INSTANCE_CLOSING, INSTANCE_ENDED };
+
+/* A request under way. Its frame id is generation << 16 | slot + 1, so that a stale answer finds nothing. */
+struct instance_request {
+    cella_instance_done *done; /* NULL: free */
+    void *context;
+    uint64_t id;
+    uint16_t answer; /* the frame type that answers it */
+    int next_free;
+};
+
+/* A message that waits for room. */
+struct instance_pending {
+    struct instance_pending *next;
+    struct cella_frame frame;
+    size_t size;
+    uint8_t data[];
+};
+
+/* Calls of one enclave thread to the host, innermost last. */
+struct instance_calls {
+    struct cella_ring ring;
+    pthread_mutex_t ring_lock;
+    uint64_t active[INSTANCE_CALL_DEPTH];
+    unsigned depth;
+};
+
+struct cella_instance {
+    struct cella_instance_events events;
+    struct cella_instance_info info;
+    struct cella_machine *machine;
+    pid_t keeper;
+    int control_fd;
+    struct cella_door_region *door;
+
+    pthread_mutex_t lock; /* everything below but the rings' insides */
+    pthread_cond_t changed;
+    enum instance_state state;
+    bool told_started;
+    enum cella_status end_status;
+    char end_reason[256];
+    uint32_t ended; /* also read without the lock */
+    uint64_t generation;
+    int first_free;
+    unsigned open_requests; /* also read without the lock */
+    struct instance_request requests[INSTANCE_REQUESTS];
+    unsigned call_threads; /* handlers of the enclave's calls that are running */
+
+    pthread_mutex_t send_lock; /* request ring's producer and the queue in front of it */
+    pthread_cond_t send_changed;
+    struct cella_ring request_ring;
+    struct instance_pending *first_pending;
+    struct instance_pending **last_pending;
+    size_t pending_count;
+    size_t pending_bytes;
+    bool writer_busy;
+
+    struct cella_ring reply_ring; /* reader thread only */
+    uint8_t *message;             /* reader thread only: what is being collected */
+    size_t message_size;
+    size_t message_capacity;
+
+    pthread_mutex_t call_lock;
+    struct instance_calls calls[CELLA_DOOR_THREADS];
+
+    pthread_t reader;
+    pthread_t control;
+    pthread_t writer;
+    bool has_reader;
+    bool has_control;
+    bool has_writer;
+    bool reader_done;
+};
+
+extern const struct cella_door_park cella_instance_park;
+
+/* instance_wire.c */
+void cella_instance_wire_init(struct cella_instance *instance);
+void *cella_instance_reader_main(void *instance);
+void *cella_instance_writer_main(void *instance);
+/* Puts a message into the request ring, or in the queue in front of it. */
+enum cella_status cella_instance_send(struct cella_instance *instance, struct cella_frame frame,
+                                      const struct cella_bytes *parts, size_t part_count);
+
+/* instance_calls.c */
+enum cella_status cella_instance_start_call(struct cella_instance *instance, uint16_t type, uint64_t id,
+                                            struct cella_bytes message);
+
+/* instance.c: the first end wins; wakes everything that waits. */
+void cella_instance_set_ended(struct cella_instance *instance, enum cella_status status, const char *reason);
+
+#endif
