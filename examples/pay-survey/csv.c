@@ -22,10 +22,8 @@ struct parser {
     struct survey_csv_report *report;
 };
 
-static void problem(struct parser *parser, const char *column, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void problem(struct parser *parser, const char *column, const char *format, ...) {
+__attribute__((format(printf, 3, 4))) static void problem(struct parser *parser, const char *column,
+                                                          const char *format, ...) {
     struct survey_csv_report *report = parser->report;
     if (report->count++ >= SURVEY_CSV_PROBLEM_COUNT)
         return;

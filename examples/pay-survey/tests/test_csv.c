@@ -179,13 +179,11 @@ static void quotes_no_more_than_a_few_printable_characters(void **state) {
 }
 
 static void lists_every_bad_value_of_a_row_and_counts_those_it_does_not_list(void **state) {
-    char file[4096] = HEADER;
+    static const char file[] = HEADER "x,x,x,x\nx,x,x,x\nx,x,x,x\nx,x,x,x\n";
     struct survey_rows rows = {.rows = NULL};
     struct survey_csv_report report;
-    for (size_t i = 0; i < 20; i++)
-        strcat(file, "x,x,x,x\n");
     assert_status(survey_csv_parse(text_bytes(file), &rows, &report), CELLA_DAMAGED);
-    assert_int_equal(report.count, 80);
+    assert_int_equal(report.count, 16);
     assert_int_equal(report.problems[0].row, 2);
     assert_string_equal(report.problems[3].column, "education");
     assert_int_equal(report.problems[4].row, 3);

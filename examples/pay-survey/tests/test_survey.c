@@ -248,12 +248,19 @@ static void nothing_of_a_file_with_a_bad_row_counts(void **state) {
 
 static void a_file_of_bad_rows_gets_a_short_list(void **state) {
     struct survey survey;
-    char words[SURVEY_REPLY_LIMIT], file[4096] = SURVEY_CSV_HEADER "\n";
-    assert_status(survey_init(&survey, setting), CELLA_OK);
+    static const char row[] = "1000000000000000000000000000000000000,wxyzwxyzwxyzwxyzwxyzwxyzwxyzwxyz,"
+                              "1111111111111111111111111111,1\n";
+    char words[SURVEY_REPLY_LIMIT], *file = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&file, &size);
+    assert_non_null(to);
+    fputs(SURVEY_CSV_HEADER "\n", to);
     for (size_t i = 0; i < 30; i++)
-        strcat(file, "1000000000000000000000000000000000000,wxyzwxyzwxyzwxyzwxyzwxyzwxyzwxyz,"
-                     "1111111111111111111111111111,1\n");
-    assert_status(take(&survey, 0, test_copy(CELLA_BYTES(file, strlen(file))), words), CELLA_DAMAGED);
+        fputs(row, to);
+    fclose(to);
+    assert_status(survey_init(&survey, setting), CELLA_OK);
+    assert_status(take(&survey, 0, CELLA_BYTES(file, size), words), CELLA_DAMAGED);
+    free(file);
     assert_non_null(strstr(words, "and 110 more\nnothing of this file counts\n"));
     survey_deinit(&survey);
 }
