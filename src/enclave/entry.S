@@ -46,6 +46,8 @@ cella_entry:
         /* The first thread: build the stack that libc expects, then start libc. RDI, RSI: the door. */
         movq    %r12, %rdx
         movq    %rsp, %rcx
+        /* What the call builds lies at the top, its own frame below that. */
+        subq    $1024, %rsp
         call    cella_first_stack
         movq    %rax, %rsp
         xorl    %edx, %edx
