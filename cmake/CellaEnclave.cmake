@@ -18,6 +18,13 @@ set(CELLA_DEVELOPMENT_KEY
     ${CMAKE_CURRENT_LIST_DIR}/INSECURE-development-signing-key.pem
     CACHE INTERNAL "Signs images for which no key is named")
 
+# An installation's CellaConfig.cmake sets it before.
+if(NOT CELLA_INCLUDE_DIR)
+  set(CELLA_INCLUDE_DIR
+      ${CMAKE_CURRENT_LIST_DIR}/../include
+      CACHE INTERNAL "Public headers")
+endif()
+
 # libc's dynamic loading and host names, for which static programs need files of the host; the runtime has versions that
 # fail.
 set(CELLA_ABSENT_FUNCTIONS

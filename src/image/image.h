@@ -38,6 +38,10 @@ void cella_image_measure(const struct cella_image *image, uint8_t ret_code_hash[
  * CELLA_IMAGE_UNSIGNED, CELLA_IMAGE_SIGNATURE. */
 enum cella_status cella_image_verify(const struct cella_image *image, struct cella_error *error);
 
+/* Code signer of cmake/INSECURE-development-signing-key.pem, which everyone has: such images are anybody's.
+ */
+extern const uint8_t cella_development_signer[CELLA_SHA256_SIZE];
+
 enum cella_page_part {
     CELLA_PART_SEGMENT,
     CELLA_PART_SETTINGS,

@@ -1,0 +1,153 @@
+/* cella key: makes and shows the keys that images are signed with. */
+#include "base/error.h"
+#include "base/file.h"
+#include "base/secret.h"
+#include "cli/cli.h"
+#include "cli/verb_image.h"
+#include "crypto/rsa.h"
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: cella key new FILE [--type signing] [--public FILE] [--dry-run] [--json]\n"
+    "       cella key show FILE [--json]\n"
+    "\n"
+    "new makes a key that signs images (RSA-3072, exponent 3) and prints its code signer. The\n"
+    "private key is in PEM form, without passphrase, readable only by you. An existing file is\n"
+    "never overwritten. show prints the code signer of a private or public key.\n"
+    "\n"
+    "  --type signing   the kind of key; signing is the only one and the default\n"
+    "  --public FILE    also write the public key there\n"
+    "  --dry-run        say what would be written, write nothing\n"
+    "  --json           print the result as JSON\n";
+
+struct options {
+    const char *part;
+    const char *file;
+    const char *public_file;
+    bool dry_run;
+    bool json;
+};
+
+/* Returns -1 to go on, or the exit code. */
+static int parse_options(int argc, char **argv, struct options *options) {
+    static const struct option table[] = {
+        {"type", required_argument, NULL, 't'}, {"public", required_argument, NULL, 'p'},
+        {"dry-run", no_argument, NULL, 'n'},    {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0}};
+    for (int option; (option = getopt_long(argc, argv, ":", table, NULL)) != -1;) {
+        if (option == 't' && strcmp(optarg, "signing") != 0)
+            return cli_usage(usage, "there is no type of key \"%s\"", optarg);
+        if (option == 'p')
+            options->public_file = optarg;
+        else if (option == 'n')
+            options->dry_run = true;
+        else if (option == 'j')
+            options->json = true;
+        else if (option == 'h') {
+            fputs(usage, stdout);
+            return 0;
+        } else if (option != 't')
+            return cli_usage_option(usage, argv);
+    }
+    if (argc - optind != 2)
+        return cli_usage(usage, "name new or show, and one file");
+    options->part = argv[optind];
+    options->file = argv[optind + 1];
+    if (strcmp(options->part, "new") != 0 && strcmp(options->part, "show") != 0)
+        return cli_usage(usage, "cella key has no part \"%s\"", options->part);
+    if (strcmp(options->part, "show") == 0 && (options->public_file != NULL || options->dry_run))
+        return cli_usage(usage, "cella key show takes only --json");
+    return -1;
+}
+
+static int print(const struct options *options, const struct cella_rsa *key) {
+    uint8_t modulus[CELLA_RSA_SIZE];
+    uint8_t hash[CELLA_SHA256_SIZE];
+    cella_rsa_modulus(key, modulus);
+    cella_sha256(modulus, sizeof modulus, hash);
+    struct cli_hash_text signer = cli_hash_text(hash);
+    if (memcmp(hash, cella_development_signer, sizeof hash) == 0)
+        cli_say("warning: this is the INSECURE development key, which everyone has");
+    if (!options->json) {
+        printf("code signer %s\n", signer.text);
+        return 0;
+    }
+    json_t *result = json_pack("{s:s, s:s, s:b}", "type", "signing", "code_signer", signer.text, "private",
+                               cella_rsa_is_private(key));
+    if (result == NULL)
+        return cli_fail(CELLA_NO_MEMORY, NULL, NULL);
+    json_dumpf(result, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(result);
+    return 0;
+}
+
+static enum cella_status write_files(const struct options *options, const struct cella_rsa *key,
+                                     struct cella_error *error) {
+    char *private_pem = NULL;
+    char *public_pem = NULL;
+    size_t private_size = 0;
+    size_t public_size = 0;
+    enum cella_status status = cella_rsa_write_private_pem(key, &private_pem, &private_size);
+    if (status == CELLA_OK)
+        status = cella_rsa_write_public_pem(key, &public_pem, &public_size);
+    if (status != CELLA_OK)
+        status = cella_fail(error, status, "the key could not be encoded");
+    if (status == CELLA_OK)
+        status = cella_file_create(options->file, CELLA_BYTES(private_pem, private_size), CELLA_FILE_PRIVATE,
+                                   error);
+    if (status == CELLA_OK && options->public_file != NULL)
+        status = cella_file_create(options->public_file, CELLA_BYTES(public_pem, public_size),
+                                   CELLA_FILE_PUBLIC, error);
+    cella_wipe_free(private_pem, private_size);
+    free(public_pem);
+    return status;
+}
+
+static int new_key(const struct options *options) {
+    struct cella_error error = {0};
+    struct cella_rsa *key = NULL;
+    if (options->dry_run) {
+        cli_say("would write a new private key to %s", options->file);
+        if (options->public_file != NULL)
+            cli_say("would write its public key to %s", options->public_file);
+        return 0;
+    }
+    enum cella_status status = cella_rsa_generate(&key);
+    if (status == CELLA_OK)
+        status = write_files(options, key, &error);
+    int code = status == CELLA_OK ? print(options, key) : cli_fail(status, &error, NULL);
+    cella_rsa_free(key);
+    return code;
+}
+
+static int show_key(const struct options *options) {
+    struct cella_error error = {0};
+    struct cella_rsa *key = NULL;
+    uint8_t *pem = NULL;
+    size_t size = 0;
+    enum cella_status status = cella_file_read(options->file, CELLA_RSA_PEM_LIMIT, &pem, &size, &error);
+    if (status == CELLA_OK) {
+        status = cella_rsa_read_private_pem(CELLA_BYTES(pem, size), &key, &error);
+        if (status == CELLA_KEY_INVALID)
+            status = cella_rsa_read_public_pem(CELLA_BYTES(pem, size), &key, &error);
+        if (status != CELLA_OK)
+            status = cella_fail_context(&error, status, "%s", options->file);
+    }
+    int code = status == CELLA_OK ? print(options, key) : cli_fail(status, &error, NULL);
+    cella_rsa_free(key);
+    cella_wipe_free(pem, size);
+    return code;
+}
+
+int cli_verb_key(int argc, char **argv) {
+    struct options options = {0};
+    int code = parse_options(argc, argv, &options);
+    if (code >= 0)
+        return code;
+    return strcmp(options.part, "new") == 0 ? new_key(&options) : show_key(&options);
+}
