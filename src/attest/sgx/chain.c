@@ -50,6 +50,12 @@ static enum cella_status read_evidence_chain(struct work *work, struct cella_byt
         status = read_certificate(work, &pem, "the root certificate", failure, &chain->root);
     if (status == CELLA_OK && !is_used_up(pem))
         status = cella_fail(work->error, failure, "the quote's chain has more than three certificates");
+    /* Most quotes have the root last, some in the middle. */
+    if (status == CELLA_OK && same(chain->ca.issuer, chain->ca.subject)) {
+        struct cella_certificate root = chain->ca;
+        chain->ca = chain->root;
+        chain->root = root;
+    }
     if (status == CELLA_OK)
         status = cella_sgx_platform_read(&chain->pck, &chain->platform, work->error);
     if (status == CELLA_OK)
