@@ -13,6 +13,7 @@
 #define CELLA_CLIENT_ROUTE_SIZE 16
 #define CELLA_CLIENT_NONCE_SIZE 32
 
+/* One thread at a time uses a client. */
 struct cella_client;
 
 /* How bytes reach the host: HTTP by default, or anything that does these three. Each blocks; each reply is
@@ -47,14 +48,17 @@ struct cella_client_options {
     unsigned timeout_ms;      /* 30,000: of one exchange with the host */
     unsigned attempt_limit;   /* 5: attempts of one request, with growing pauses between them */
     size_t mail_limit;        /* 64 MiB: of one reply or post */
+    bool no_padding;          /* bodies are not rounded up to size classes: their sizes show */
     bool empty_first_message; /* sends nothing of a request before the enclave has proven its fresh key */
     int64_t (*now)(void *context);             /* seconds of Unix time; NULL: the system clock */
     void (*pause)(void *context, unsigned ms); /* between attempts; NULL: sleeps */
-    void *time_context;                        /* for both */
+    void *time_context;                        /* of both */
 };
 
 /* Makes a client with a new key. With a state_path the file is created (mode 0600); CELLA_EXISTS if there is
- * one: it is never overwritten. Talks to nobody. CELLA_CLIENT_URL, and what the constraint's parser says. */
+ * one: it is never overwritten. Talks to nobody. url and enclave, and constraint, may be left out until it is
+ * opened to speak: so a key can be known before the image that names it. CELLA_CLIENT_URL, and what the
+ * constraint's parser says. */
 enum cella_status cella_client_new(const struct cella_client_options *options,
                                    struct cella_client **ret_client, struct cella_error *error);
 
@@ -64,8 +68,12 @@ enum cella_status cella_client_new(const struct cella_client_options *options,
 enum cella_status cella_client_open(const struct cella_client_options *options,
                                     struct cella_client **ret_client, struct cella_error *error);
 
-/* Frees and wipes; NULL is allowed. State is on disk already: every call below writes it before anything
- * leaves that must not leave twice. */
+/* Writes what was received since the last call. Whatever must be on disk before mail leaves is written by the
+ * calls below on their own; without a save, a post that was returned may be returned once more after a crash.
+ */
+enum cella_status cella_client_save(struct cella_client *client, struct cella_error *error);
+
+/* Saves if it can, frees and wipes; NULL is allowed. */
 void cella_client_free(struct cella_client *client);
 
 /* The client's static X25519 public key: what an enclave sees as `sender`. */
@@ -105,25 +113,27 @@ struct cella_client_request {
     struct cella_bytes body;
 };
 
-/* Sends a request in the session and waits for its reply; makes the session first if there is none. A lost
- * reply is asked for again under the same name, so the enclave does nothing twice while its instance lives.
- * An instance that was restarted is attested again. `*ret_replied` (may be NULL) false: the handler sent no
- * reply. CELLA_HANDLER_FAILED: the handler refused, nothing of it took effect. CELLA_UNAVAILABLE: no answer
- * after all attempts; calling again with the same request asks again under the same name.
- * CELLA_CLIENT_UNKNOWN_OUTCOME: the instance ended while the request was under way and it cannot be known
- * whether it took effect. */
+/* Sends a request in the session and waits for its reply; makes the session first if there is none. A reply
+ * that is lost is asked for again under the same name, so the enclave does nothing twice while its instance
+ * lives. An instance that was restarted is attested again. `*ret_replied` (may be NULL) false: the handler
+ * sent no reply. CELLA_HANDLER_FAILED: the handler refused, nothing of it took effect. CELLA_UNAVAILABLE: no
+ * answer after all attempts; calling again with the same request asks again under the same name, and until
+ * that is answered another request on this topic is CELLA_CLIENT_PENDING (cella_client_give_up ends that).
+ * CELLA_CLIENT_UNKNOWN_OUTCOME: the instance ended while a request was under way, and it cannot be known
+ * whether it took effect; the next one goes to the new instance. CELLA_CLIENT_OTHER_VAULT: the instance has
+ * another vault or other wardens than the one that this client began with. A refusal is the host's word: if
+ * it lied and the request was done, the next one on this topic ends with CELLA_MAIL_NAME_USED. */
 enum cella_status cella_client_request(struct cella_client *client,
                                        const struct cella_client_request *request, bool *ret_replied,
                                        struct cella_client_mail *ret_reply, struct cella_error *error);
 
-/* One-shot mail: no session, weaker forward secrecy. A reply, if the handler sends one, is returned like that
- * of a request. */
-enum cella_status cella_client_send(struct cella_client *client, const struct cella_client_request *request,
-                                    bool *ret_replied, struct cella_client_mail *ret_reply,
-                                    struct cella_error *error);
+/* One-shot mail: no session, weaker forward secrecy. Otherwise as a request. */
+enum cella_status cella_client_send(struct cella_client *client, enum cella_client_key key,
+                                    const struct cella_client_request *request, bool *ret_replied,
+                                    struct cella_client_mail *ret_reply, struct cella_error *error);
 
-/* Gives up the unanswered request of a topic: the next one there may be another, and must cope with the
- * enclave having done the first (CELLA_MAIL_NAME_USED). CELLA_NOT_FOUND: all are answered. */
+/* Gives up the unanswered request of a topic: the next one there may be another, and copes with the enclave
+ * having done the first. CELLA_NOT_FOUND: all are answered. */
 enum cella_status cella_client_give_up(struct cella_client *client, const char *topic,
                                        struct cella_error *error);
 

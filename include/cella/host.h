@@ -81,7 +81,7 @@ struct cella_host_enclave *cella_host_find(struct cella_host *host, const char *
 const char *cella_host_enclave_name(const struct cella_host_enclave *enclave);
 
 /* One mail in, at most one reply out (empty: the handler sent none). The bytes are copied before this
- * returns. Posts to the sender go to `route`. CELLA_CLOSED: no instance runs; CELLA_LIMIT: too much is
+ * returns. Posts to the sender go to `route`. CELLA_NOT_RUNNING: no instance runs; CELLA_LIMIT: too much is
  * waiting. */
 void cella_host_mail(struct cella_host_enclave *enclave, const uint8_t route[CELLA_HOST_ROUTE_SIZE],
                      struct cella_bytes mail, cella_host_done *done, void *context);

@@ -234,7 +234,7 @@ void cella_host_attestation(struct cella_host_enclave *enclave, const uint8_t *n
                             void *context) {
     struct cella_instance *instance = cella_gate_enter(enclave);
     if (instance == NULL) {
-        done(context, CELLA_CLOSED, "", CELLA_BYTES(NULL, 0));
+        done(context, CELLA_NOT_RUNNING, "", CELLA_BYTES(NULL, 0));
         return;
     }
     atomic_fetch_add_explicit(&enclave->attestations, 1, memory_order_relaxed);
@@ -250,6 +250,6 @@ void cella_host_attestation(struct cella_host_enclave *enclave, const uint8_t *n
         done(context, CELLA_OK, "", CELLA_BYTES(evidence->data, evidence->size));
         cella_evidence_put(evidence);
     } else if (nonce == NULL) {
-        done(context, CELLA_CLOSED, "", CELLA_BYTES(NULL, 0));
+        done(context, CELLA_NOT_RUNNING, "", CELLA_BYTES(NULL, 0));
     }
 }

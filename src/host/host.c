@@ -242,7 +242,7 @@ void cella_host_mail(struct cella_host_enclave *enclave, const uint8_t route[CEL
                      struct cella_bytes mail, cella_host_done *done, void *context) {
     struct cella_instance *instance = cella_gate_enter(enclave);
     if (instance == NULL) {
-        done(context, CELLA_CLOSED, "", CELLA_BYTES(NULL, 0));
+        done(context, CELLA_NOT_RUNNING, "", CELLA_BYTES(NULL, 0));
         return;
     }
     atomic_fetch_add_explicit(&enclave->mails, 1, memory_order_relaxed);
@@ -255,7 +255,7 @@ void cella_host_call(struct cella_host_enclave *enclave, struct cella_bytes requ
                      void *context) {
     struct cella_instance *instance = cella_gate_enter(enclave);
     if (instance == NULL) {
-        done(context, CELLA_CLOSED, "", CELLA_BYTES(NULL, 0));
+        done(context, CELLA_NOT_RUNNING, "", CELLA_BYTES(NULL, 0));
         return;
     }
     atomic_fetch_add_explicit(&enclave->calls, 1, memory_order_relaxed);

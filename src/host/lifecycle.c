@@ -42,7 +42,7 @@ void cella_host_call_nested(struct cella_host_call *call, struct cella_bytes req
                             void *context) {
     struct cella_instance *instance = cella_gate_enter(call->enclave);
     if (instance == NULL) {
-        done(context, CELLA_CLOSED, "", CELLA_BYTES(NULL, 0));
+        done(context, CELLA_NOT_RUNNING, "", CELLA_BYTES(NULL, 0));
         return;
     }
     cella_instance_call_nested(instance, call->id, request, done, context);
