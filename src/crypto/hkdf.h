@@ -30,7 +30,8 @@ enum cella_status cella_hmac_sha256(struct cella_bytes key, struct cella_bytes m
 /* HKDF-Extract. An empty salt is a salt of zeros, as the RFC says. */
 enum cella_status cella_hkdf_extract(struct cella_bytes salt, struct cella_bytes secret,
                                      uint8_t ret_key[CELLA_HMAC_SIZE]);
-/* HKDF-Expand to `size` bytes, at most CELLA_HKDF_OUTPUT_MAX (CELLA_ARGUMENT). `out` is wiped on failure. */
+/* HKDF-Expand to `size` bytes, at most CELLA_HKDF_OUTPUT_MAX, with `info` of at most 1023 (CELLA_ARGUMENT).
+ * `out` is wiped on failure. */
 enum cella_status cella_hkdf_expand(const uint8_t key[CELLA_HMAC_SIZE], struct cella_bytes info, uint8_t *out,
                                     size_t size);
 /* Both steps. */

@@ -13,7 +13,7 @@
 #define CELLA_MAIL_TOPIC_MAX       255
 #define CELLA_MAIL_CONTEXT_MAX     1024
 #define CELLA_MAIL_ENVELOPE_MAX    65536
-#define CELLA_MAIL_HEADER_FIXED    76
+#define CELLA_MAIL_HEADER_FIXED    72
 #define CELLA_MAIL_HEADER_MAX                                                                                \
     (CELLA_MAIL_HEADER_FIXED + CELLA_MAIL_TOPIC_MAX + CELLA_MAIL_CONTEXT_MAX + CELLA_MAIL_ENVELOPE_MAX)
 #define CELLA_MAIL_FRAME_SIZE  4     /* in front of each packet */

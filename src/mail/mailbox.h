@@ -45,6 +45,10 @@ enum cella_status cella_mailbox_mail_new(struct cella_mailbox *mailbox,
                                          const uint8_t route[CELLA_MAIL_ROUTE_SIZE],
                                          struct cella_mailbox_mail **ret_mail);
 
+/* How many bytes the whole mail has, by the host's word; optional. Saves copies of large mail: when the first
+ * packet has proven to be authentic, memory for so much is taken at once, within max_mail_size. */
+void cella_mailbox_mail_expect(struct cella_mailbox_mail *mail, uint64_t size);
+
 /* The next bytes of the mail, in chunks of any size. `chunk` must be private to the enclave and must not
  * change during the call; it is not needed afterwards. A packet that lies whole in one chunk is decrypted
  * straight from it. After a failure the mail can only be freed; the mailbox is as it was. CELLA_MAIL_REFUSED:

@@ -1,0 +1,347 @@
+/* The enclave's end: the mailbox itself, and opening what clients send. Must not run handlers. */
+#include "mail/mailbox.h"
+#include "base/error.h"
+#include "base/secret.h"
+#include "base/writer.h"
+#include "crypto/random.h"
+#include "mail/mailbox_internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+static void forget(void *context, struct cella_history_sender *sender) {
+    while (sender->sessions != NULL)
+        cella_mailbox_session_close(context, sender->sessions);
+}
+
+static uint64_t or_default(uint64_t value, uint64_t fallback) {
+    return value == 0 ? fallback : value;
+}
+
+static struct cella_mailbox_limits fill_limits(const struct cella_mailbox_limits *limits) {
+    return (struct cella_mailbox_limits){
+        .max_mail_size = or_default(limits->max_mail_size, UINT64_C(64) << 20),
+        .max_senders = (uint32_t)or_default(limits->max_senders, 1024),
+        .max_sessions = (uint32_t)or_default(limits->max_sessions, 1024),
+        .max_topics = (uint32_t)or_default(limits->max_topics, 64),
+        .max_stored_reply = or_default(limits->max_stored_reply, 64 << 10),
+        .max_stored_bytes = or_default(limits->max_stored_bytes, 16 << 20),
+    };
+}
+
+static enum cella_status fill(struct cella_mailbox *mailbox, const struct cella_mailbox_options *options) {
+    mailbox->limits = fill_limits(&options->limits);
+    enum cella_status status = cella_x25519_copy(&mailbox->session_key, options->session_key);
+    if (status == CELLA_OK && options->mailbox_key != NULL) {
+        status = cella_x25519_copy(&mailbox->mailbox_key, options->mailbox_key);
+        mailbox->mailbox_generation = options->mailbox_generation;
+    }
+    if (status == CELLA_OK)
+        status = cella_random(mailbox->fingerprint_key, sizeof mailbox->fingerprint_key);
+    if (status == CELLA_OK)
+        status = cella_history_init(&mailbox->history, &mailbox->limits);
+    if (status == CELLA_OK)
+        status = cella_table_init(&mailbox->sessions, mailbox->limits.max_sessions);
+    mailbox->history.forget = forget;
+    mailbox->history.forget_context = mailbox;
+    return status;
+}
+
+enum cella_status cella_mailbox_new(const struct cella_mailbox_options *options,
+                                    struct cella_mailbox **ret_mailbox, struct cella_error *error) {
+    if (options->session_key == NULL || (options->mailbox_key != NULL) != (options->mailbox_generation != 0))
+        return cella_fail(error, CELLA_ARGUMENT, "a mailbox key and its generation belong together");
+    if (options->limits.max_mail_size > CELLA_MAIL_BODY_MAX)
+        return cella_fail(error, CELLA_ARGUMENT, "max_mail_size is over %llu",
+                          (unsigned long long)CELLA_MAIL_BODY_MAX);
+    struct cella_mailbox *mailbox = calloc(1, sizeof *mailbox);
+    if (mailbox == NULL)
+        return cella_fail(error, CELLA_NO_MEMORY, "a mailbox");
+    pthread_mutex_init(&mailbox->lock, NULL);
+    enum cella_status status = fill(mailbox, options);
+    if (status != CELLA_OK) {
+        cella_mailbox_free(mailbox);
+        return cella_fail(error, status, "a mailbox could not be made");
+    }
+    *ret_mailbox = mailbox;
+    return CELLA_OK;
+}
+
+void cella_mailbox_free(struct cella_mailbox *mailbox) {
+    if (mailbox == NULL)
+        return;
+    cella_history_deinit(&mailbox->history);
+    cella_table_deinit(&mailbox->sessions);
+    cella_x25519_deinit(&mailbox->session_key);
+    cella_x25519_deinit(&mailbox->mailbox_key);
+    pthread_mutex_destroy(&mailbox->lock);
+    cella_wipe_free(mailbox, sizeof *mailbox);
+}
+
+void cella_mailbox_fix(struct cella_mailbox *mailbox, const struct cella_mail_fixed *fixed) {
+    mailbox->fixed = fixed;
+}
+
+/* The clear header is whole: which key, if any, could open this mail? */
+static enum cella_status find_key(void *context, const struct cella_mail_header *header,
+                                  struct cella_error *error) {
+    struct cella_mailbox_mail *mail = context;
+    struct cella_mailbox *mailbox = mail->mailbox;
+    if (header->role != CELLA_MAIL_REQUEST && header->role != CELLA_MAIL_HELLO)
+        return cella_fail(error, CELLA_MAIL_MALFORMED, "mail of role %s is for clients",
+                          cella_mail_role_name(header->role));
+    mail->key = &mailbox->session_key;
+    if (header->kind == CELLA_MAIL_ONE_SHOT && header->generation != 0) {
+        if (header->generation != mailbox->mailbox_generation)
+            return cella_fail(error, CELLA_MAIL_GENERATION, "generation %llu",
+                              (unsigned long long)header->generation);
+        mail->key = &mailbox->mailbox_key;
+    }
+    if (header->kind != CELLA_MAIL_SESSION)
+        return header->kind == CELLA_MAIL_SESSION_ACCEPT
+                   ? cella_fail(error, CELLA_MAIL_MALFORMED, "a session's accept is for clients")
+                   : CELLA_OK;
+    pthread_mutex_lock(&mailbox->lock);
+    mail->session = cella_mailbox_session_find(mailbox, header->session_id);
+    if (mail->session != NULL)
+        mail->session->references++;
+    pthread_mutex_unlock(&mailbox->lock);
+    return mail->session != NULL
+               ? CELLA_OK
+               : cella_fail(error, CELLA_MAIL_SESSION_UNKNOWN, "the session is not or no longer known");
+}
+
+static enum cella_status open_handshake(struct cella_mailbox_mail *mail, const struct cella_bytes ad[2],
+                                        struct cella_bytes sealed, uint8_t *out) {
+    struct cella_noise_setup setup = {
+        .pattern = mail->opener.header.kind == CELLA_MAIL_ONE_SHOT ? CELLA_NOISE_X : CELLA_NOISE_IK,
+        .prologue = {ad[0], ad[1]},
+        .s = mail->key,
+    };
+    enum cella_status status = cella_noise_handshake_initialize(&mail->handshake, &setup);
+    if (status == CELLA_OK)
+        status = cella_noise_read_message(&mail->handshake, sealed, out);
+    if (status == CELLA_OK) {
+        memcpy(mail->id, mail->handshake.symmetric.h, sizeof mail->id);
+        memcpy(mail->view.sender, mail->handshake.rs, sizeof mail->view.sender);
+    }
+    return status;
+}
+
+static enum cella_status open_packet(void *context, uint64_t index, const struct cella_bytes ad[2],
+                                     struct cella_bytes sealed, uint8_t *out) {
+    struct cella_mailbox_mail *mail = context;
+    struct cella_mailbox_session *session = mail->session;
+    if (session != NULL) {
+        pthread_mutex_lock(&session->lock);
+        enum cella_status status = cella_noise_decrypt_at(
+            &session->receive, mail->opener.header.number * CELLA_MAIL_PACKET_COUNT_MAX + index, ad, sealed,
+            out);
+        pthread_mutex_unlock(&session->lock);
+        return status;
+    }
+    if (index == 0)
+        return open_handshake(mail, ad, sealed, out);
+    enum cella_status status =
+        index == 1 ? cella_noise_split(&mail->handshake, &mail->receive, NULL) : CELLA_OK;
+    return status == CELLA_OK ? cella_noise_decrypt_at(&mail->receive, index, ad, sealed, out) : status;
+}
+
+enum cella_status cella_mailbox_mail_new(struct cella_mailbox *mailbox,
+                                         const uint8_t route[CELLA_MAIL_ROUTE_SIZE],
+                                         struct cella_mailbox_mail **ret_mail) {
+    struct cella_mailbox_mail *mail = calloc(1, sizeof *mail);
+    if (mail == NULL)
+        return CELLA_NO_MEMORY;
+    mail->mailbox = mailbox;
+    mail->opener.ends =
+        (struct cella_mail_opener_ends){.context = mail, .header = find_key, .packet = open_packet};
+    mail->opener.max_body = mailbox->limits.max_mail_size;
+    memcpy(mail->route, route, sizeof mail->route);
+    *ret_mail = mail;
+    return CELLA_OK;
+}
+
+void cella_mailbox_mail_expect(struct cella_mailbox_mail *mail, uint64_t size) {
+    mail->opener.expected_size = size;
+}
+
+/* A session mail is whole and authentic: its number is used up, whatever becomes of it. */
+static enum cella_status use_number(struct cella_mailbox_mail *mail, struct cella_error *error) {
+    struct cella_mailbox_session *session = mail->session;
+    uint64_t number = mail->opener.header.number;
+    struct cella_writer writer;
+    cella_writer_init(&writer, mail->id, sizeof mail->id);
+    cella_write_bytes(&writer, session->id, sizeof session->id);
+    cella_write_u64(&writer, number);
+    memcpy(mail->view.sender, session->sender_key, sizeof mail->view.sender);
+    pthread_mutex_lock(&session->lock);
+    enum cella_status status = cella_mailbox_session_number(session, number);
+    pthread_mutex_unlock(&session->lock);
+    return status == CELLA_OK ? CELLA_OK
+                              : cella_fail(error, status, "mail number %llu", (unsigned long long)number);
+}
+
+enum cella_status cella_mailbox_mail_feed(struct cella_mailbox_mail *mail, struct cella_bytes chunk,
+                                          struct cella_error *error) {
+    bool before = mail->opener.complete;
+    if (mail->state != CELLA_MAIL_ARRIVING)
+        return cella_fail(error, CELLA_ARGUMENT, "the mail was begun already");
+    enum cella_status status = cella_mail_opener_feed(&mail->opener, chunk, error);
+    if (status == CELLA_OK && mail->opener.complete && !before && mail->session != NULL)
+        status = use_number(mail, error);
+    mail->opener.failed = status != CELLA_OK;
+    return status;
+}
+
+/* An opening that names a live session: the same client's is a replay, another's an accident or worse. */
+static enum cella_status check_session_id(struct cella_mailbox_mail *mail, struct cella_error *error) {
+    if (mail->opener.header.kind != CELLA_MAIL_SESSION_OPEN)
+        return CELLA_OK;
+    struct cella_mailbox_session *session =
+        cella_mailbox_session_find(mail->mailbox, mail->opener.header.session_id);
+    if (session == NULL)
+        return CELLA_OK;
+    if (memcmp(session->sender_key, mail->view.sender, CELLA_MAIL_KEY_SIZE) == 0)
+        return cella_fail(error, CELLA_MAIL_REPLAY, "this session was opened before");
+    return cella_fail(error, CELLA_MAIL_SESSION_UNKNOWN, "the session id is taken, choose another");
+}
+
+static enum cella_status begin_request(struct cella_mailbox_mail *mail, struct cella_history_request *request,
+                                       struct cella_history_sender *sender, struct cella_error *error) {
+    struct cella_history *history = &mail->mailbox->history;
+    struct cella_history_topic *topic = NULL;
+    enum cella_status status = cella_history_begin(history, sender, request, &topic, &mail->verdict, error);
+    if (status != CELLA_OK)
+        return status;
+    if (mail->verdict == CELLA_MAILBOX_RUN) {
+        mail->sender = sender;
+        mail->topic_entry = topic;
+        mail->state = CELLA_MAIL_RUNNING;
+        return CELLA_OK;
+    }
+    mail->has_stored = topic->reply_state == CELLA_REPLY_STORED;
+    if (mail->has_stored) {
+        mail->stored = malloc(topic->reply_size + 1);
+        if (mail->stored == NULL)
+            return cella_fail(error, CELLA_NO_MEMORY, "a reply of %zu bytes", topic->reply_size);
+        memcpy(mail->stored, topic->reply, topic->reply_size);
+        mail->stored_size = topic->reply_size;
+    }
+    mail->state = CELLA_MAIL_ANSWERABLE;
+    return CELLA_OK;
+}
+
+static enum cella_status begin_locked(struct cella_mailbox_mail *mail, struct cella_history_request *request,
+                                      struct cella_error *error) {
+    struct cella_mailbox *mailbox = mail->mailbox;
+    struct cella_history_sender *sender = NULL;
+    enum cella_status status = check_session_id(mail, error);
+    if (status == CELLA_OK)
+        status = cella_history_sender(&mailbox->history, mail->view.sender, &sender, error);
+    if (status != CELLA_OK)
+        return status;
+    memcpy(sender->route, mail->route, sizeof sender->route);
+    if (mail->session != NULL)
+        cella_mailbox_session_used(mailbox, mail->session);
+    if (mail->opener.header.role == CELLA_MAIL_REQUEST)
+        return begin_request(mail, request, sender, error);
+    mail->verdict = CELLA_MAILBOX_HELLO;
+    mail->state = CELLA_MAIL_ANSWERABLE;
+    return CELLA_OK;
+}
+
+/* Envelope and body, with the place where one ends. */
+static enum cella_status fingerprint(struct cella_mailbox_mail *mail, uint8_t *out) {
+    uint8_t size[8];
+    struct cella_writer writer;
+    cella_writer_init(&writer, size, sizeof size);
+    cella_write_u64(&writer, mail->view.envelope.size);
+    const struct cella_bytes parts[] = {CELLA_BYTES(size, sizeof size), mail->view.envelope, mail->view.body};
+    return cella_fingerprint(mail->mailbox->fingerprint_key, parts, 3, out);
+}
+
+enum cella_status cella_mailbox_mail_begin(struct cella_mailbox_mail *mail,
+                                           enum cella_mailbox_verdict *ret_verdict,
+                                           struct cella_error *error) {
+    const struct cella_mail_header *header = &mail->opener.header;
+    if (mail->state != CELLA_MAIL_ARRIVING)
+        return cella_fail(error, CELLA_ARGUMENT, "the mail was begun already");
+    if (!mail->opener.complete || mail->opener.failed)
+        return cella_fail(error, CELLA_MAIL_REFUSED, "the mail does not open");
+    if (header->topic.size > 0)
+        memcpy(mail->topic, header->topic.data, header->topic.size);
+    mail->view.topic = mail->topic;
+    mail->view.sequence = header->sequence;
+    mail->view.envelope = header->envelope;
+    mail->view.body = CELLA_BYTES(mail->opener.body, mail->opener.body_size);
+    struct cella_history_request request = {
+        .topic = header->topic, .sequence = header->sequence, .birth = header->birth};
+    memcpy(request.mail_id, mail->id, sizeof request.mail_id);
+    enum cella_status status = fingerprint(mail, request.fingerprint);
+    if (status != CELLA_OK)
+        return cella_fail(error, status, "the fingerprint of the mail");
+    pthread_mutex_lock(&mail->mailbox->lock);
+    status = begin_locked(mail, &request, error);
+    pthread_mutex_unlock(&mail->mailbox->lock);
+    if (status == CELLA_OK)
+        *ret_verdict = mail->verdict;
+    return status;
+}
+
+const struct cella_mail *cella_mailbox_mail_view(const struct cella_mailbox_mail *mail) {
+    return &mail->view;
+}
+
+enum cella_status cella_mailbox_mail_commit(struct cella_mailbox_mail *mail,
+                                            const struct cella_bytes *reply) {
+    if (mail->state != CELLA_MAIL_RUNNING)
+        return CELLA_ARGUMENT;
+    pthread_mutex_lock(&mail->mailbox->lock);
+    cella_history_commit(&mail->mailbox->history, mail->sender, mail->topic_entry, reply);
+    pthread_mutex_unlock(&mail->mailbox->lock);
+    mail->state = CELLA_MAIL_ANSWERABLE;
+    return CELLA_OK;
+}
+
+void cella_mailbox_mail_abort(struct cella_mailbox_mail *mail) {
+    if (mail->state != CELLA_MAIL_RUNNING)
+        return;
+    pthread_mutex_lock(&mail->mailbox->lock);
+    cella_history_abort(mail->sender, mail->topic_entry);
+    pthread_mutex_unlock(&mail->mailbox->lock);
+    mail->state = CELLA_MAIL_ENDED;
+}
+
+void cella_mailbox_mail_free(struct cella_mailbox_mail *mail) {
+    if (mail == NULL)
+        return;
+    cella_mailbox_mail_abort(mail);
+    if (mail->session != NULL) {
+        pthread_mutex_lock(&mail->mailbox->lock);
+        cella_mailbox_session_release(mail->session);
+        pthread_mutex_unlock(&mail->mailbox->lock);
+    }
+    cella_mail_opener_deinit(&mail->opener);
+    cella_noise_handshake_deinit(&mail->handshake);
+    cella_noise_cipher_deinit(&mail->receive);
+    cella_wipe_free(mail->stored, mail->stored_size);
+    cella_wipe_free(mail, sizeof *mail);
+}
+
+bool cella_mailbox_knows(struct cella_mailbox *mailbox, const uint8_t recipient[CELLA_MAIL_KEY_SIZE]) {
+    pthread_mutex_lock(&mailbox->lock);
+    bool known = cella_history_find(&mailbox->history, recipient) != NULL;
+    pthread_mutex_unlock(&mailbox->lock);
+    return known;
+}
+
+void cella_mailbox_count(struct cella_mailbox *mailbox, struct cella_mailbox_counts *ret_counts) {
+    pthread_mutex_lock(&mailbox->lock);
+    *ret_counts = (struct cella_mailbox_counts){
+        .senders = mailbox->history.senders.count,
+        .sessions = mailbox->sessions.count,
+        .stored_bytes = mailbox->history.stored_bytes,
+        .forgotten_senders = mailbox->history.forgotten,
+    };
+    pthread_mutex_unlock(&mailbox->lock);
+}

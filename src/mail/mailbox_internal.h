@@ -1,0 +1,85 @@
+/* What the files of the enclave's end share: the mailbox, its sessions, one mail in work. */
+#ifndef CELLA_MAIL_MAILBOX_INTERNAL_H
+#define CELLA_MAIL_MAILBOX_INTERNAL_H
+
+#include "mail/fixed.h"
+#include "mail/history.h"
+#include "mail/packet.h"
+
+#define CELLA_MAIL_WINDOW_SIZE     1024 /* mail numbers of a session that may arrive out of order */
+#define CELLA_MAIL_SENDER_SESSIONS 8    /* live sessions of one sender */
+
+/* A live session. `lock` guards the ciphers, the window and the numbers; everything else is guarded by the
+ * mailbox's lock, which is never taken while `lock` is held. The table holds one reference. */
+struct cella_mailbox_session {
+    struct cella_table_node node;
+    uint8_t id[CELLA_MAIL_SESSION_ID_SIZE];
+    uint8_t sender_key[CELLA_MAIL_KEY_SIZE];
+    struct cella_history_sender *sender; /* NULL once it is closed */
+    struct cella_mailbox_session *next;  /* of the same sender */
+    uint32_t references;
+    bool confirmed; /* the client has used it, so it can open posts */
+    pthread_mutex_t lock;
+    struct cella_noise_cipher receive;
+    struct cella_noise_cipher send;
+    uint64_t send_number;
+    uint64_t highest; /* mail number seen */
+    uint64_t seen[CELLA_MAIL_WINDOW_SIZE / 64];
+};
+
+struct cella_mailbox {
+    pthread_mutex_t lock; /* guards history and sessions */
+    struct cella_x25519_key session_key;
+    struct cella_x25519_key mailbox_key;
+    uint64_t mailbox_generation; /* 0: no mailbox key */
+    struct cella_mailbox_limits limits;
+    uint8_t fingerprint_key[CELLA_FINGERPRINT_KEY_SIZE];
+    struct cella_history history;
+    struct cella_table sessions;
+    const struct cella_mail_fixed *fixed;
+};
+
+enum cella_mail_state {
+    CELLA_MAIL_ARRIVING,
+    CELLA_MAIL_RUNNING,    /* begun, to be committed or aborted */
+    CELLA_MAIL_ANSWERABLE, /* the answer may be sealed */
+    CELLA_MAIL_ENDED,
+};
+
+struct cella_mailbox_mail {
+    struct cella_mailbox *mailbox;
+    struct cella_mail_opener opener;
+    struct cella_noise_handshake handshake;
+    struct cella_noise_cipher receive; /* packets of one-shot mail after the first */
+    const struct cella_x25519_key *key;
+    struct cella_mailbox_session *session;
+    enum cella_mail_state state;
+    enum cella_mailbox_verdict verdict;
+    uint8_t route[CELLA_MAIL_ROUTE_SIZE];
+    uint8_t id[CELLA_MAIL_ID_SIZE];
+    struct cella_history_sender *sender; /* while RUNNING: pinned */
+    struct cella_history_topic *topic_entry;
+    bool has_stored; /* REPEAT: the reply to send again, NULL for "done" */
+    uint8_t *stored;
+    size_t stored_size;
+    struct cella_mail view;
+    char topic[CELLA_MAIL_TOPIC_MAX + 1];
+};
+
+/* All need the mailbox's lock. */
+struct cella_mailbox_session *cella_mailbox_session_find(struct cella_mailbox *mailbox,
+                                                         const uint8_t id[CELLA_MAIL_SESSION_ID_SIZE]);
+void cella_mailbox_session_release(struct cella_mailbox_session *session);
+/* Out of the table; freed when nobody uses it any more. */
+void cella_mailbox_session_close(struct cella_mailbox *mailbox, struct cella_mailbox_session *session);
+/* Takes over `session`; closes older ones where limits ask for it. */
+void cella_mailbox_session_add(struct cella_mailbox *mailbox, struct cella_history_sender *sender,
+                               struct cella_mailbox_session *session);
+/* The client has used it: posts may go through it, and it is the last to be closed. */
+void cella_mailbox_session_used(struct cella_mailbox *mailbox, struct cella_mailbox_session *session);
+
+/* Needs the session's lock. CELLA_MAIL_REPLAY: seen before, or older than the window; else marks it as seen.
+ */
+enum cella_status cella_mailbox_session_number(struct cella_mailbox_session *session, uint64_t number);
+
+#endif
