@@ -42,8 +42,8 @@ struct cella_x509_template {
 /* The key id that certificates made here carry for X||Y. */
 void cella_x509_key_id(const uint8_t public_key[CELLA_ECDSA_PUBLIC_SIZE], uint8_t out[20]);
 
-/* Issues with the issuer's key (the subject's own for a root). CELLA_ARGUMENT (a name, OID or time that X.509
- * cannot hold), CELLA_TOO_SMALL, CELLA_CRYPTO. */
+/* Issues with the issuer's key (the subject's own for a root). CELLA_ARGUMENT (a name, serial, OID or time
+ * that X.509 cannot hold), CELLA_KEY_INVALID (the public key), CELLA_TOO_SMALL, CELLA_CRYPTO. */
 enum cella_status cella_x509_issue(const struct cella_x509_template *template,
                                    const struct cella_ecdsa_key *issuer_key, struct cella_writer *writer);
 

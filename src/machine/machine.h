@@ -142,8 +142,8 @@ struct cella_machine_collateral {
     int64_t next_update;
 };
 
-/* Collateral that is current at `now` (seconds since 1970), issued again when it nears its end, unless the
- * knob expire-collateral froze it. Owned by the caller; free with the function below. */
+/* Collateral that is current at `now` (seconds since 1970): never more than two hours old, unless the knob
+ * expire-collateral froze it. Owned by the caller; free with the function below. */
 enum cella_status cella_machine_collateral(struct cella_machine *machine, int64_t now,
                                            struct cella_machine_collateral **ret_collateral,
                                            struct cella_error *error);

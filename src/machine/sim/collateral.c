@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define COLLATERAL_SIZE_MAX 65536
-#define REISSUE_AFTER       (10 * CELLA_SIM_DAY)
+#define HOUR                INT64_C(3600)
 #define COMPONENTS          16
 #define DATE_SIZE           32
 #define ADVISORY_SIZE       32
@@ -160,7 +160,7 @@ static enum cella_status write_chain(const struct cella_sim_state *state,
 int64_t cella_sim_issue_date(const struct cella_sim_state *state, int64_t now) {
     if (state->frozen_issue_date != 0)
         return state->frozen_issue_date;
-    return now - now % CELLA_SIM_DAY - CELLA_SIM_DAY;
+    return now - now % HOUR - HOUR;
 }
 
 enum cella_status cella_sim_collateral_issue(const struct cella_sim_state *state, int64_t issue_date,
@@ -212,24 +212,16 @@ static struct cella_machine_collateral *copy_of(const struct cella_machine_colla
     return copy;
 }
 
-static bool is_current(const struct cella_sim_quoting *quoting, int64_t now) {
-    const struct cella_machine_collateral *cached = quoting->collateral;
-    if (cached == NULL)
-        return false;
-    return quoting->state.frozen_issue_date != 0 ||
-           (now >= cached->issue_date && now < cached->issue_date + REISSUE_AFTER);
-}
-
 static enum cella_status fetch(struct cella_sim *sim, int64_t now,
                                struct cella_machine_collateral **ret_collateral, struct cella_error *error) {
     enum cella_status status = cella_sim_refresh(sim, error);
     if (status != CELLA_OK)
         return status;
     struct cella_sim_quoting *quoting = sim->quoting;
-    if (!is_current(quoting, now)) {
+    int64_t issue_date = cella_sim_issue_date(&quoting->state, now);
+    if (quoting->collateral == NULL || quoting->collateral->issue_date != issue_date) {
         struct cella_machine_collateral *made = NULL;
-        status = cella_sim_collateral_issue(&quoting->state, cella_sim_issue_date(&quoting->state, now),
-                                            &made, error);
+        status = cella_sim_collateral_issue(&quoting->state, issue_date, &made, error);
         if (status != CELLA_OK)
             return status;
         cella_machine_collateral_free(quoting->collateral);
