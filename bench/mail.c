@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LARGE_SIZE = 16 << 20 };
+enum { LARGE_SIZE = 16 << 20, ONE_SHOTS = 4000 };
 
 /* A client and the enclave's mailbox, side by side. */
 struct mail_pair {
@@ -62,26 +62,18 @@ static void seal(struct mail_pair *pair, size_t size) {
                 &error, "sealing");
 }
 
-/* What the enclave does with an arriving mail up to its handler; `commit` ends it so that the next sequence
- * may come, without it the same mail can be opened again. */
-static void open_mail(struct mail_pair *pair, bool commit) {
+/* All that the enclave does with an arriving mail but run a handler. */
+static void open_mail(struct mail_pair *pair, struct cella_bytes bytes) {
     static const uint8_t route[CELLA_MAIL_ROUTE_SIZE];
     struct cella_mailbox_mail *mail = NULL;
     struct cella_error error = {0};
     enum cella_mailbox_verdict verdict;
     bench_check(cella_mailbox_mail_new(pair->mailbox, route, &mail), NULL, "opening");
-    bench_check(cella_mailbox_mail_feed(mail, CELLA_BYTES(pair->mail, pair->mail_size), &error), &error,
-                "opening");
+    bench_check(cella_mailbox_mail_feed(mail, bytes, &error), &error, "opening");
     bench_check(cella_mailbox_mail_begin(mail, &verdict, &error), &error, "opening");
     bench_require(verdict == CELLA_MAILBOX_RUN && cella_mailbox_mail_view(mail) != NULL, "opening");
-    if (commit)
-        bench_check(cella_mailbox_mail_commit(mail, NULL), NULL, "commit");
+    bench_check(cella_mailbox_mail_commit(mail, NULL), NULL, "commit");
     cella_mailbox_mail_free(mail);
-}
-
-static void open_again(void *context, uint64_t count) {
-    for (uint64_t i = 0; i < count; i++)
-        open_mail(context, false);
 }
 
 static void agree_twice(void *context, uint64_t count) {
@@ -90,8 +82,24 @@ static void agree_twice(void *context, uint64_t count) {
         raw_x25519_run(&pair->x25519);
 }
 
+/* Every mail is opened once, as in life: the bytes of an opened one are a replay. */
 static double one_shot_opened(void *context) {
-    return bench_rate(open_again, context);
+    struct mail_pair *pair = context;
+    struct cella_bytes *mails = calloc(ONE_SHOTS, sizeof *mails);
+    bench_require(mails != NULL, "memory");
+    for (size_t i = 0; i < ONE_SHOTS; i++) {
+        seal(pair, 1024);
+        mails[i] = CELLA_BYTES(pair->mail, pair->mail_size);
+        pair->mail = NULL;
+    }
+    double start = bench_now();
+    for (size_t i = 0; i < ONE_SHOTS; i++)
+        open_mail(pair, mails[i]);
+    double seconds = bench_now() - start;
+    for (size_t i = 0; i < ONE_SHOTS; i++)
+        free((void *)mails[i].data);
+    free(mails);
+    return ONE_SHOTS / seconds;
 }
 
 static double two_agreements(void *context) {
@@ -100,8 +108,9 @@ static double two_agreements(void *context) {
 
 static void seal_and_open(void *context, uint64_t count) {
     for (uint64_t i = 0; i < count; i++) {
-        seal(context, LARGE_SIZE);
-        open_mail(context, true);
+        struct mail_pair *pair = context;
+        seal(pair, LARGE_SIZE);
+        open_mail(pair, CELLA_BYTES(pair->mail, pair->mail_size));
     }
 }
 
@@ -126,7 +135,6 @@ void bench_mail(void) {
         return;
     struct mail_pair pair;
     pair_init(&pair);
-    seal(&pair, 1024);
     bench_compare(&(struct bench_pair){.name = "mail/one-shot-open",
                                        .unit = "mails/s",
                                        .against = "two raw X25519 operations",
@@ -134,7 +142,6 @@ void bench_mail(void) {
                                        .work = one_shot_opened,
                                        .base = two_agreements,
                                        .context = &pair});
-    open_mail(&pair, true);
     bench_compare(&(struct bench_pair){.name = "mail/large-16MiB",
                                        .unit = "bytes/s",
                                        .against = "raw AES-256-GCM: sealed and opened once each",

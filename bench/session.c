@@ -206,9 +206,7 @@ static void measure_http(struct fixture *fixture) {
     static uint8_t constant[FIXTURE_BODY_SIZE];
     struct http_bench *bench = calloc(1, sizeof *bench);
     bench_require(bench != NULL, "memory");
-    struct cella_host *idle_host = NULL;
-    bench_check(cella_host_new(&(struct cella_host_options){0}, &idle_host, NULL), NULL, "a second host");
-    struct cella_http *constant_http_server = serve(idle_host, CELLA_BYTES(constant, sizeof constant));
+    struct cella_http *constant_http_server = serve(fixture->host, CELLA_BYTES(constant, sizeof constant));
     struct cella_http *http = serve(fixture->host, CELLA_BYTES(NULL, 0));
     bench->port = cella_http_port(http);
     bench->constant_port = cella_http_port(constant_http_server);
@@ -232,7 +230,6 @@ static void measure_http(struct fixture *fixture) {
         fixture_client_deinit(&bench->clients[i]);
     cella_http_free(http);
     cella_http_free(constant_http_server);
-    cella_host_free(idle_host);
     free(bench);
 }
 

@@ -114,7 +114,7 @@ void cella_image_expected_sigstruct(const struct cella_settings *settings, struc
 }
 
 void cella_image_measure(const struct cella_image *image, uint8_t ret_code_hash[CELLA_SHA256_SIZE]) {
-    struct cella_measurement measurement;
+    struct cella_measure measurement;
     struct cella_page_iterator iterator;
     struct cella_pages pages;
     cella_measure_init(&measurement, image->layout.size, CELLA_LAYOUT_SSA_FRAME_SIZE);

@@ -11,7 +11,7 @@ enum {
     ADDS_AT_ONCE = 64,
 };
 
-void cella_measure_init(struct cella_measurement *measurement, uint64_t size, uint32_t ssa_frame_size) {
+void cella_measure_init(struct cella_measure *measurement, uint64_t size, uint32_t ssa_frame_size) {
     uint8_t block[BLOCK];
     struct cella_writer writer;
     cella_writer_init(&writer, block, sizeof block);
@@ -30,7 +30,7 @@ static void write_add(struct cella_writer *writer, uint64_t offset, uint64_t sec
     cella_write_zeros(writer, 40); /* the rest of the 48 bytes of SECINFO that count */
 }
 
-void cella_measure_add_pages(struct cella_measurement *measurement, uint64_t offset, uint64_t count,
+void cella_measure_add_pages(struct cella_measure *measurement, uint64_t offset, uint64_t count,
                              uint64_t secinfo_flags) {
     uint8_t stream[ADDS_AT_ONCE * BLOCK];
     while (count > 0) {
@@ -42,11 +42,11 @@ void cella_measure_add_pages(struct cella_measurement *measurement, uint64_t off
     }
 }
 
-void cella_measure_add_page(struct cella_measurement *measurement, uint64_t offset, uint64_t secinfo_flags) {
+void cella_measure_add_page(struct cella_measure *measurement, uint64_t offset, uint64_t secinfo_flags) {
     cella_measure_add_pages(measurement, offset, 1, secinfo_flags);
 }
 
-void cella_measure_extend_page(struct cella_measurement *measurement, uint64_t offset,
+void cella_measure_extend_page(struct cella_measure *measurement, uint64_t offset,
                                const uint8_t bytes[CELLA_PAGE_SIZE]) {
     uint8_t stream[PAGE_STREAM];
     struct cella_writer writer;
@@ -60,11 +60,11 @@ void cella_measure_extend_page(struct cella_measurement *measurement, uint64_t o
     cella_sha256_update(&measurement->hash, stream, writer.size);
 }
 
-void cella_measure_digest(const struct cella_measurement *measurement, uint8_t out[CELLA_SHA256_SIZE]) {
+void cella_measure_digest(const struct cella_measure *measurement, uint8_t out[CELLA_SHA256_SIZE]) {
     cella_sha256_digest(&measurement->hash, out);
 }
 
-void cella_measure_deinit(struct cella_measurement *measurement) {
+void cella_measure_deinit(struct cella_measure *measurement) {
     if (measurement != NULL && measurement->hash.state != NULL)
         cella_sha256_deinit(&measurement->hash);
 }

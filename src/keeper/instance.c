@@ -87,6 +87,8 @@ static void *thread_main(void *opaque) {
     struct keeper_thread *thread = opaque;
     if (keeper_signals_use_stack(thread) != CELLA_OK)
         keeper_end(thread->instance->shared, CELLA_KEEPER, 1);
+    __atomic_fetch_add(&thread->instance->threads_ready, 1, __ATOMIC_SEQ_CST);
+    keeper_futex_wake(&thread->instance->threads_ready, 1);
     while (__atomic_load_n(&thread->instance->threads_go, __ATOMIC_SEQ_CST) == 0)
         keeper_futex_wait(&thread->instance->threads_go, 0);
     run(thread);
@@ -124,6 +126,11 @@ static enum cella_status start_threads(struct keeper_instance *instance, struct 
             *ret_first = thread;
     }
     pthread_attr_destroy(&attributes);
+    /* libc's own start of a thread makes system calls that the filter is about to forbid. */
+    uint32_t ready;
+    while (status == CELLA_OK &&
+           (ready = __atomic_load_n(&instance->threads_ready, __ATOMIC_SEQ_CST)) + 1 < instance->thread_count)
+        keeper_futex_wait(&instance->threads_ready, ready);
     return status;
 }
 

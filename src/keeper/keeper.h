@@ -47,6 +47,8 @@ struct keeper_instance {
     uint8_t *base;
     uint64_t elrange_size;
     uint32_t thread_count;
+    uint32_t
+        threads_ready; /* futex word: how many of the other threads need no system call but futex any more */
     uint32_t threads_go; /* futex word: the other threads may enter */
 };
 

@@ -29,7 +29,7 @@ static int protection_of(uint64_t secinfo_flags) {
 }
 
 static bool add_pages(struct keeper_instance *instance, const struct cella_pages *pages,
-                      struct cella_measurement *measurement) {
+                      struct cella_measure *measurement) {
     uint8_t *at = instance->base + pages->offset;
     size_t size = (size_t)pages->count * CELLA_PAGE_SIZE;
     int populate = pages->is_zero ? 0 : MAP_POPULATE;
@@ -57,7 +57,7 @@ enum cella_status keeper_load(struct keeper_instance *instance, uint8_t ret_code
     if (instance->base == NULL)
         return cella_fail(error, CELLA_NO_MEMORY, "no room for an address range of %llu bytes",
                           (unsigned long long)layout->size);
-    struct cella_measurement measurement;
+    struct cella_measure measurement;
     cella_measure_init(&measurement, layout->size, CELLA_LAYOUT_SSA_FRAME_SIZE);
     struct cella_page_iterator iterator;
     struct cella_pages pages;
