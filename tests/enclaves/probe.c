@@ -1,5 +1,6 @@
 /* An enclave that tests steer from outside: it does on request what programs do by design or by mistake. */
 #include "base/hex.h"
+#include "enclave/inside.h"
 #include "enclave/leaf.h"
 #include <cella/enclave.h>
 #include <errno.h>
@@ -160,6 +161,38 @@ static enum cella_status sign_and_attest(struct cella_transaction *transaction) 
     return status;
 }
 
+/* What an enclave that means harm puts into its side of the door. */
+static enum cella_status lie(const char *how) {
+    struct cella_door_region *door = cella_inside_door();
+    uint64_t at = door->replies.produced;
+    struct cella_frame frame = {.size = 4, .type = CELLA_FRAME_CALL_DONE, .id = 0x7fff0001};
+    if (strcmp(how, "position") == 0) {
+        __atomic_store_n(&door->replies.produced, at + 2 * CELLA_DOOR_RING_SIZE, __ATOMIC_SEQ_CST);
+    } else {
+        if (strcmp(how, "type") == 0)
+            frame.type = 999;
+        if (strcmp(how, "phase") == 0)
+            frame.type = CELLA_FRAME_READY;
+        if (strcmp(how, "size") == 0)
+            frame.size = UINT32_MAX;
+        if (strcmp(how, "flags") == 0)
+            frame.flags = 0x80;
+        if (strcmp(how, "route") == 0)
+            frame.type = CELLA_FRAME_POST;
+        if (strcmp(how, "call") == 0)
+            frame = (struct cella_frame){.size = 2, .type = CELLA_FRAME_HOST_CALL};
+        /* "answer" keeps the frame: it answers a request that nobody made. */
+        memcpy(door->reply_data + at % CELLA_DOOR_RING_SIZE, &frame, sizeof frame);
+        __atomic_store_n(&door->replies.produced, at + 32, __ATOMIC_SEQ_CST);
+    }
+    __atomic_fetch_add(&door->replies.data_bell, 1, __ATOMIC_SEQ_CST);
+    cella_inside_park.wake(&door->replies.data_bell, 1);
+    /* The host ends the instance meanwhile. */
+    for (volatile bool waiting = true; waiting;) {
+    }
+    return CELLA_OK;
+}
+
 static enum cella_status on_call(struct cella_transaction *transaction, struct cella_bytes request) {
     char text[128] = {0};
     if (request.size < sizeof text)
@@ -184,6 +217,8 @@ static enum cella_status on_call(struct cella_transaction *transaction, struct c
         return nest(transaction, CELLA_BYTES(text, request.size));
     if (starts(request, "crash "))
         return crash(text + 6);
+    if (starts(request, "lie "))
+        return lie(text + 4);
     return cella_reply(transaction, request);
 }
 
