@@ -16,7 +16,6 @@ enum cella_exit_reason {
     CELLA_EXIT_IDLE = 6,      /* this thread has nothing to run and never will */
     CELLA_EXIT_EXCEPTION = 7, /* after an exception was handled: resume (ERESUME) the interrupted code */
     CELLA_EXIT_CRASH = 8,     /* the program faulted: RSI is vector, RDX the offset in the image */
-    CELLA_EXIT_COUNTER = 9,   /* reserved for machine counters */
 };
 
 /* First EENTER of every thread: RDI is the door's address, RSI its size. */
