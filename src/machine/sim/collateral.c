@@ -160,6 +160,8 @@ static enum cella_status write_chain(const struct cella_sim_state *state,
 int64_t cella_sim_issue_date(const struct cella_sim_state *state, int64_t now) {
     if (state->frozen_issue_date != 0)
         return state->frozen_issue_date;
+    if (now < CELLA_SIM_NOT_BEFORE || now > CELLA_SIM_NOT_AFTER)
+        return 0; /* which the vendor refuses: nothing overflows on the way there */
     return now - now % HOUR - HOUR;
 }
 
