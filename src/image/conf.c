@@ -46,7 +46,7 @@ static char *next_line(char *buffer, int size, void *context) {
     size_t with_end = length + (conf->rest[length] == '\n' ? 1 : 0);
     if (size <= 0 || with_end >= (size_t)size) {
         (void)fail(conf, CELLA_CONF_SYNTAX, "the line has %zu characters, at most %d are allowed", length,
-                   size - 3);
+                   size - 2);
         return NULL;
     }
     memcpy(buffer, conf->rest, with_end);
@@ -217,7 +217,11 @@ static void parse_lines(struct conf *conf) {
     ini_allow_inline_comments = false;
     ini_allow_multiline = false;
     ini_use_stack = false;
+    ini_allow_realloc = false;
+    ini_initial_alloc = LINE_LIMIT;
     ini_max_line = LINE_LIMIT;
+    ini_allow_no_value = false;
+    ini_stop_on_first_error = true;
     int bad_line = ini_parse_stream(next_line, conf, handle, conf);
     if (conf->status == CELLA_OK && bad_line > 0) {
         conf->line = bad_line;

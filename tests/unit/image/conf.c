@@ -1,7 +1,7 @@
 /* enclave.conf: what is accepted, and that every error says where and what. */
 #include "image/conf.h"
 #include "support/test.h"
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #define HEAD "[enclave]\nname = hello\nproduct_id = 1\nsecurity_version = 2\n"

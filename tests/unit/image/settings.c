@@ -54,7 +54,8 @@ static void a_buffer_of_one_byte_less_is_too_small(void **state) {
     assert_status(cella_settings_write(&settings, buffer, vector().size - 1, &size, NULL), CELLA_TOO_SMALL);
 }
 
-/* A prefix that ends between two application keys is well formed; the measurement is what protects the whole. */
+/* A prefix that ends between two application keys is well formed; the measurement is what protects the whole.
+ */
 static void every_truncation_but_those_between_application_keys_is_refused(void **state) {
     struct cella_bytes good = vector();
     size_t accepted = 0;
