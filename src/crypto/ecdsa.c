@@ -70,13 +70,33 @@ static EVP_PKEY *pkey_from_numbers(const uint8_t point[1 + CELLA_ECDSA_PUBLIC_SI
     return pkey;
 }
 
+static EVP_PKEY *template;
+static pthread_once_t template_once = PTHREAD_ONCE_INIT;
+
+static void make_template(void) {
+    char name[] = CURVE;
+    const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, name, 0),
+                                     OSSL_PARAM_construct_end()};
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(cella_crypto_library()->context, "EC", NULL);
+    CELLA_ASSERT(context != NULL && EVP_PKEY_fromdata_init(context) == 1 &&
+                 EVP_PKEY_fromdata(context, &template, EVP_PKEY_KEY_PARAMETERS, (OSSL_PARAM *)parameters) ==
+                     1);
+    EVP_PKEY_CTX_free(context);
+}
+
+/* A copy of a key that has the curve alone: four times as fast as naming the curve each time, whose tables
+ * libcrypto would make anew. Setting the point checks that it lies on the curve. */
 enum cella_status cella_ecdsa_public_pkey(const uint8_t public_key[CELLA_ECDSA_PUBLIC_SIZE],
                                           EVP_PKEY **ret_pkey) {
     uint8_t point[1 + CELLA_ECDSA_PUBLIC_SIZE] = {POINT_CONVERSION_UNCOMPRESSED};
     memcpy(point + 1, public_key, CELLA_ECDSA_PUBLIC_SIZE);
-    EVP_PKEY *pkey = pkey_from_numbers(point, NULL);
-    if (pkey == NULL)
+    CELLA_ASSERT(pthread_once(&template_once, make_template) == 0);
+    EVP_PKEY *pkey = EVP_PKEY_dup(template);
+    if (pkey == NULL || EVP_PKEY_set1_encoded_public_key(pkey, point, sizeof point) != 1) {
+        EVP_PKEY_free(pkey);
+        ERR_clear_error();
         return CELLA_KEY_INVALID;
+    }
     *ret_pkey = pkey;
     return CELLA_OK;
 }
