@@ -16,7 +16,7 @@
 
 static const char usage[] =
     "usage: cella sim new FOLDER [--own-vendor | --vendor FOLDER] [--version N]\n"
-    "       cella sim show FOLDER [--root]\n"
+    "       cella sim show FOLDER [--root | --chain]\n"
     "       cella sim set-version FOLDER N [--required N]\n"
     "       cella sim swap-cpu FOLDER\n"
     "       cella sim expire-collateral FOLDER [--renew]\n"
@@ -29,7 +29,9 @@ static const char usage[] =
     "    --own-vendor     with a vendor of its own: verifiers must be given its root\n"
     "    --vendor FOLDER  made by the vendor of the machine in FOLDER\n"
     "    --version N      its platform version, 0 to 12 (3)\n"
-    "  show               describe it; --root prints the vendor's root certificate (PEM)\n"
+    "  show               describe it\n"
+    "    --root           print the vendor's root certificate (PEM) instead\n"
+    "    --chain          print the certificates that its quotes carry (PEM) instead\n"
     "  set-version        raise or lower the platform version; below the required one its\n"
     "                     evidence is STALE, and keys of a higher version cannot be had\n"
     "    --required N     what the vendor calls up to date, 1 to 12\n"
@@ -52,6 +54,7 @@ struct request {
     const char *restore;
     bool renew;
     bool root;
+    bool chain;
     bool json;
     bool dry_run;
 };
@@ -71,6 +74,7 @@ enum option_code {
     OPTION_VENDOR,
     OPTION_VERSION,
     OPTION_ROOT,
+    OPTION_CHAIN,
     OPTION_REQUIRED,
     OPTION_RENEW,
     OPTION_SAVE,
@@ -91,7 +95,8 @@ static const struct option new_options[] = {{"own-vendor", no_argument, NULL, OP
                                             {"vendor", required_argument, NULL, OPTION_VENDOR},
                                             {"version", required_argument, NULL, OPTION_VERSION},
                                             COMMON};
-static const struct option show_options[] = {{"root", no_argument, NULL, OPTION_ROOT}, COMMON};
+static const struct option show_options[] = {
+    {"root", no_argument, NULL, OPTION_ROOT}, {"chain", no_argument, NULL, OPTION_CHAIN}, COMMON};
 static const struct option set_version_options[] = {{"required", required_argument, NULL, OPTION_REQUIRED},
                                                     COMMON};
 static const struct option swap_cpu_options[] = {COMMON};
@@ -116,6 +121,9 @@ static bool take_option(int option, struct request *request) {
         return read_version(optarg, &request->required_version);
     case OPTION_ROOT:
         request->root = true;
+        return true;
+    case OPTION_CHAIN:
+        request->chain = true;
         return true;
     case OPTION_RENEW:
         request->renew = true;
@@ -195,6 +203,8 @@ static int show(const char *folder, const struct request *request) {
         return cli_fail(status, &error, NULL);
     if (request->root)
         fputs(machine.root_pem, stdout);
+    else if (request->chain)
+        fputs(machine.chain_pem, stdout);
     else if (request->json)
         return print_json(describe_json(folder, &machine));
     else

@@ -212,9 +212,23 @@ static size_t count_counters(const char *folder) {
     return count;
 }
 
+static enum cella_status print_certificates(const struct cella_sim_state *state,
+                                            struct cella_sim_description *description) {
+    struct cella_writer root, chain;
+    cella_writer_init(&root, (uint8_t *)description->root_pem, sizeof description->root_pem - 1);
+    cella_writer_init(&chain, (uint8_t *)description->chain_pem, sizeof description->chain_pem - 1);
+    enum cella_status status = cella_x509_certificate_pem(state->root, &root);
+    if (status == CELLA_OK)
+        status = cella_x509_certificate_pem(state->pck, &chain);
+    if (status == CELLA_OK)
+        status = cella_x509_certificate_pem(state->ca, &chain);
+    if (status == CELLA_OK)
+        status = cella_x509_certificate_pem(state->root, &chain);
+    return status;
+}
+
 static enum cella_status describe(const struct cella_sim_state *state,
                                   struct cella_sim_description *description) {
-    struct cella_writer writer;
     struct cella_ecdsa_key *root = NULL;
     description->platform_version = state->platform_version;
     description->required_version = state->required_version;
@@ -223,8 +237,7 @@ static enum cella_status describe(const struct cella_sim_state *state,
     description->pce_svn = cella_sim_pce_svn(state->platform_version);
     cella_sim_component_svns(state->platform_version, description->cpu_svn);
     memcpy(description->fmspc, cella_sim_fmspc, sizeof description->fmspc);
-    cella_writer_init(&writer, (uint8_t *)description->root_pem, sizeof description->root_pem - 1);
-    enum cella_status status = cella_x509_certificate_pem(state->root, &writer);
+    enum cella_status status = print_certificates(state, description);
     if (status == CELLA_OK)
         status = cella_sim_derive(state->fuse_secret, "cpu id", CELLA_BYTES(NULL, 0), description->cpu_id,
                                   sizeof description->cpu_id);

@@ -47,7 +47,8 @@ struct cella_sim_description {
     bool has_public_vendor;
     int64_t collateral_issued_at; /* frozen at; 0: not frozen */
     size_t counter_count;
-    char root_pem[4096]; /* the vendor's root certificate */
+    char root_pem[4096];   /* the vendor's root certificate */
+    char chain_pem[12288]; /* PCK, CA, root: what every quote carries */
     uint8_t root_key[64];
 };
 enum cella_status cella_sim_describe(const char *folder, struct cella_sim_description *ret_description,
