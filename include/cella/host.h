@@ -37,6 +37,9 @@ struct cella_host_events {
      * cella_host_poll. NULL: all are queued. Must not block. */
     bool (*post)(void *context, const struct cella_host_enclave *enclave,
                  const uint8_t route[CELLA_HOST_ROUTE_SIZE], struct cella_bytes mail);
+    /* An instance ended by itself. Must not block, stop or free anything. */
+    void (*ended)(void *context, struct cella_host_enclave *enclave, enum cella_status status,
+                  const char *reason);
     /* One event for a log: "key=value key=value", values quoted where they hold blanks. `enclave` may be
      * NULL. */
     void (*log)(void *context, const char *level, const char *enclave, const char *event, const char *facts);

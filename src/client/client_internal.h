@@ -4,13 +4,12 @@
 
 #include <cella/client.h>
 #include <cella/verify.h>
+#include "client/http.h"
 #include "client/state.h"
 #include "crypto/x25519.h"
 #include "mail/session.h"
 
 #define CELLA_CLIENT_ATTESTATION_AGE_S (24 * 3600) /* a client that runs longer than this attests again */
-
-struct cella_client_http;
 
 struct cella_client {
     struct cella_client_transport transport;
@@ -45,24 +44,5 @@ enum cella_status cella_client_ensure(struct cella_client *client, struct cella_
 /* Copies an opened letter for the caller. */
 enum cella_status cella_client_mail_take(const struct cella_mail_letter *letter,
                                          struct cella_client_mail *ret_mail, struct cella_error *error);
-
-/* The HTTP transport. CELLA_CLIENT_URL. */
-struct cella_client_http_options {
-    const char *url;
-    const char *enclave;
-    const char *ca_path;
-    unsigned timeout_ms;
-    size_t mail_limit;
-};
-enum cella_status cella_client_http_new(const struct cella_client_http_options *options,
-                                        struct cella_client_http **ret_http, struct cella_error *error);
-void cella_client_http_free(struct cella_client_http *http);
-struct cella_client_transport cella_client_http_transport(struct cella_client_http *http);
-
-/* What a host's answer means: CELLA_OK for 200 and 204, else the status and message of its JSON.
- * CELLA_HTTP_ANSWER: no answer of this interface. */
-enum cella_status cella_client_http_judge(long code, struct cella_bytes body, struct cella_error *error);
-/* Is this the URL of a host? CELLA_CLIENT_URL. */
-enum cella_status cella_client_http_url_check(const char *url, struct cella_error *error);
 
 #endif

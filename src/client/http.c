@@ -2,7 +2,9 @@
  * bytes than its limit. */
 #include "base/error.h"
 #include "base/hex.h"
+#include "base/secret.h"
 #include "client/client_internal.h"
+#include "client/http.h"
 #include <curl/curl.h>
 #include <jansson.h>
 #include <pthread.h>
@@ -12,9 +14,10 @@
 
 #define ATTESTATION_LIMIT ((size_t)CELLA_ATTESTATION_SIZE_MAX)
 #define ERROR_LIMIT       ((size_t)65536)
+#define WAIT_LIMIT_MS     60000u /* the host's own */
 
 struct cella_client_http {
-    CURL *curl;
+    CURL *curl; /* keeps its connection between exchanges */
     struct curl_slist *headers;
     char *base; /* "https://host:port/v1/enclaves/NAME" */
     char *ca_path;
@@ -94,20 +97,35 @@ static bool name_valid(const char *name) {
     return size >= 1 && size <= CELLA_CLIENT_NAME_LIMIT && name[size] == '\0';
 }
 
+/* No "Expect: 100-continue": the host decides by the head anyway, and waiting for it costs a round trip. */
+static bool make_headers(struct cella_client_http *http, const char *token) {
+    char authorization[128];
+    const char *const lines[] = {"Expect:", "Content-Type: application/octet-stream", authorization};
+    size_t count = token == NULL ? 2 : 3;
+    if (token != NULL)
+        snprintf(authorization, sizeof authorization, "Authorization: Bearer %s", token);
+    for (size_t i = 0; i < count; i++) {
+        struct curl_slist *grown = curl_slist_append(http->headers, lines[i]);
+        if (grown == NULL)
+            return false;
+        http->headers = grown;
+    }
+    cella_wipe(authorization, sizeof authorization);
+    return true;
+}
+
 static enum cella_status set_up(struct cella_client_http *http,
                                 const struct cella_client_http_options *options, struct cella_error *error) {
     size_t url_size = strlen(options->url);
     while (url_size > 0 && options->url[url_size - 1] == '/')
         url_size--;
-    if (asprintf(&http->base, "%.*s/v1/enclaves/%s", (int)url_size, options->url, options->enclave) < 0)
+    if (asprintf(&http->base, "%.*s%s%s", (int)url_size, options->url,
+                 options->enclave != NULL ? "/v1/enclaves/" : "",
+                 options->enclave != NULL ? options->enclave : "") < 0)
         http->base = NULL;
     http->ca_path = options->ca_path == NULL ? NULL : strdup(options->ca_path);
     http->curl = curl_easy_init();
-    /* No "Expect: 100-continue": the host decides by the head anyway, and waiting for it costs a round trip.
-     */
-    http->headers = curl_slist_append(NULL, "Expect:");
-    struct curl_slist *more = curl_slist_append(http->headers, "Content-Type: application/octet-stream");
-    if (http->base == NULL || http->curl == NULL || more == NULL ||
+    if (http->base == NULL || http->curl == NULL || !make_headers(http, options->token) ||
         (options->ca_path != NULL && http->ca_path == NULL))
         return cella_fail(error, CELLA_NO_MEMORY, "no memory for a connection");
     return CELLA_OK;
@@ -119,7 +137,7 @@ enum cella_status cella_client_http_new(const struct cella_client_http_options *
     enum cella_status status = cella_client_http_url_check(options->url, error);
     if (status != CELLA_OK)
         return status;
-    if (!name_valid(options->enclave))
+    if (options->enclave != NULL && !name_valid(options->enclave))
         return cella_fail(error, CELLA_HOST_NAME, "\"%.80s\" is not a name for an enclave", options->enclave);
     struct cella_client_http *http = calloc(1, sizeof *http);
     if (http == NULL)
@@ -208,47 +226,55 @@ static void set_options(struct cella_client_http *http, const char *url, struct 
         curl_easy_setopt(curl, CURLOPT_CAINFO, http->ca_path);
 }
 
-/* One exchange; `mail` with data NULL is a GET. */
-static enum cella_status exchange(struct cella_client_http *http, const char *url, struct cella_bytes mail,
-                                  struct answer *answer, unsigned timeout_ms, struct cella_error *error) {
+enum cella_status cella_client_http_exchange(struct cella_client_http *http,
+                                             const struct cella_client_exchange *what, uint8_t **ret_data,
+                                             size_t *ret_size, struct cella_error *error) {
     long code = 0;
-    set_options(http, url, answer, timeout_ms);
-    if (mail.data != NULL) {
+    char url[CELLA_CLIENT_URL_LIMIT + 512];
+    struct answer answer = {.limit = what->limit < ERROR_LIMIT ? ERROR_LIMIT : what->limit};
+    if (snprintf(url, sizeof url, "%s%s", http->base, what->target) >= (int)sizeof url)
+        return cella_fail(error, CELLA_CLIENT_URL, "the URL is too long");
+    set_options(http, url, &answer, http->timeout_ms + what->wait_ms);
+    if (what->method == CELLA_CLIENT_POST) {
         curl_easy_setopt(http->curl, CURLOPT_POST, 1L);
-        curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS, (const char *)mail.data);
-        curl_easy_setopt(http->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)mail.size);
+        curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS,
+                         what->body.size > 0 ? (const char *)what->body.data : "");
+        curl_easy_setopt(http->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)what->body.size);
+    } else if (what->method == CELLA_CLIENT_DELETE) {
+        curl_easy_setopt(http->curl, CURLOPT_CUSTOMREQUEST, "DELETE");
     }
-    enum cella_status status = judge_curl(http, curl_easy_perform(http->curl), answer, error);
+    enum cella_status status = judge_curl(http, curl_easy_perform(http->curl), &answer, error);
     if (status == CELLA_OK) {
         curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &code);
-        status = cella_client_http_judge(code, CELLA_BYTES(answer->data, answer->size), error);
+        status = cella_client_http_judge(code, CELLA_BYTES(answer.data, answer.size), error);
     }
     if (status != CELLA_OK) {
-        free(answer->data);
-        *answer = (struct answer){.data = NULL};
+        free(answer.data);
+        return status;
     }
-    return status;
-}
-
-static size_t at_least_an_error(size_t limit) {
-    return limit < ERROR_LIMIT ? ERROR_LIMIT : limit;
+    *ret_data = answer.data;
+    *ret_size = answer.size;
+    return CELLA_OK;
 }
 
 static enum cella_status get_attestation(void *context, const uint8_t nonce[CELLA_CLIENT_NONCE_SIZE],
                                          uint8_t **ret_data, size_t *ret_size, struct cella_error *error) {
-    struct cella_client_http *http = context;
-    char digits[2 * CELLA_CLIENT_NONCE_SIZE + 1];
-    char url[CELLA_CLIENT_URL_LIMIT + 256];
-    struct answer answer = {.limit = ATTESTATION_LIMIT};
+    char digits[2 * CELLA_CLIENT_NONCE_SIZE + 1], target[128];
     cella_hex_encode(nonce, CELLA_CLIENT_NONCE_SIZE, digits);
-    snprintf(url, sizeof url, "%s/attestation?nonce=%s", http->base, digits);
-    enum cella_status status = exchange(http, url, CELLA_BYTES(NULL, 0), &answer, http->timeout_ms, error);
-    if (status == CELLA_OK && answer.size == 0)
-        status = cella_fail(error, CELLA_HTTP_ANSWER, "the host answered with an empty attestation");
+    snprintf(target, sizeof target, "/attestation?nonce=%s", digits);
+    uint8_t *data = NULL;
+    size_t size = 0;
+    enum cella_status status = cella_client_http_exchange(
+        context, &(struct cella_client_exchange){.target = target, .limit = ATTESTATION_LIMIT}, &data, &size,
+        error);
     if (status != CELLA_OK)
         return status;
-    *ret_data = answer.data;
-    *ret_size = answer.size;
+    if (size == 0) {
+        free(data);
+        return cella_fail(error, CELLA_HTTP_ANSWER, "the host answered with an empty attestation");
+    }
+    *ret_data = data;
+    *ret_size = size;
     return CELLA_OK;
 }
 
@@ -256,39 +282,27 @@ static enum cella_status post_mail(void *context, const uint8_t route[CELLA_CLIE
                                    struct cella_bytes mail, uint8_t **ret_reply, size_t *ret_reply_size,
                                    struct cella_error *error) {
     struct cella_client_http *http = context;
-    char digits[2 * CELLA_CLIENT_ROUTE_SIZE + 1];
-    char url[CELLA_CLIENT_URL_LIMIT + 256];
-    struct answer answer = {.limit = at_least_an_error(http->mail_limit)};
+    char digits[2 * CELLA_CLIENT_ROUTE_SIZE + 1], target[128];
     cella_hex_encode(route, CELLA_CLIENT_ROUTE_SIZE, digits);
-    snprintf(url, sizeof url, "%s/mail?route=%s", http->base, digits);
-    enum cella_status status = exchange(http, url, mail, &answer, http->timeout_ms, error);
-    if (status != CELLA_OK)
-        return status;
-    *ret_reply = answer.data;
-    *ret_reply_size = answer.size;
-    return CELLA_OK;
+    snprintf(target, sizeof target, "/mail?route=%s", digits);
+    struct cella_client_exchange what = {
+        .method = CELLA_CLIENT_POST, .target = target, .body = mail, .limit = http->mail_limit};
+    return cella_client_http_exchange(http, &what, ret_reply, ret_reply_size, error);
 }
 
 static enum cella_status get_post(void *context, const uint8_t route[CELLA_CLIENT_ROUTE_SIZE],
                                   const uint8_t *have, unsigned wait_ms, uint8_t **ret_mail,
                                   size_t *ret_mail_size, struct cella_error *error) {
     struct cella_client_http *http = context;
-    char digits[2 * CELLA_CLIENT_ROUTE_SIZE + 1], known[2 * CELLA_CLIENT_HAVE_SIZE + 1] = "";
-    char url[CELLA_CLIENT_URL_LIMIT + 256];
-    struct answer answer = {.limit = at_least_an_error(http->mail_limit)};
-    unsigned wait = wait_ms > 60000 ? 60000 : wait_ms;
+    char digits[2 * CELLA_CLIENT_ROUTE_SIZE + 1], known[2 * CELLA_CLIENT_HAVE_SIZE + 1] = "", target[192];
+    unsigned wait = wait_ms > WAIT_LIMIT_MS ? WAIT_LIMIT_MS : wait_ms;
     cella_hex_encode(route, CELLA_CLIENT_ROUTE_SIZE, digits);
     if (have != NULL)
         cella_hex_encode(have, CELLA_CLIENT_HAVE_SIZE, known);
-    snprintf(url, sizeof url, "%s/mail?route=%s&wait_ms=%u%s%s", http->base, digits, wait,
+    snprintf(target, sizeof target, "/mail?route=%s&wait_ms=%u%s%s", digits, wait,
              have != NULL ? "&have=" : "", known);
-    enum cella_status status =
-        exchange(http, url, CELLA_BYTES(NULL, 0), &answer, http->timeout_ms + wait, error);
-    if (status != CELLA_OK)
-        return status;
-    *ret_mail = answer.data;
-    *ret_mail_size = answer.size;
-    return CELLA_OK;
+    struct cella_client_exchange what = {.target = target, .limit = http->mail_limit, .wait_ms = wait};
+    return cella_client_http_exchange(http, &what, ret_mail, ret_mail_size, error);
 }
 
 struct cella_client_transport cella_client_http_transport(struct cella_client_http *http) {

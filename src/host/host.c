@@ -38,6 +38,16 @@ void cella_host_log(struct cella_host *host, const char *level, const struct cel
     events->log(events->context, level, enclave == NULL ? NULL : enclave->name, event, text);
 }
 
+const char *cella_log_text(char out[CELLA_LOG_TEXT_SIZE], const char *text) {
+    size_t size = 0;
+    for (; text[size] != '\0' && size + 1 < CELLA_LOG_TEXT_SIZE; size++) {
+        unsigned char c = (unsigned char)text[size];
+        out[size] = c == '"' || c == '\\' ? '\'' : c < ' ' || c > '~' ? '?' : (char)c;
+    }
+    out[size] = '\0';
+    return out;
+}
+
 /* The enclaves as they are now; none is ever removed before the host is freed. */
 static size_t snapshot(struct cella_host *host, struct cella_host_enclave ***ret_list) {
     pthread_mutex_lock(&host->lock);
@@ -66,9 +76,10 @@ static void refresh_attestations(struct cella_job *job) {
                    enclave->evidence != NULL && enclave->evidence->refresh_at <= cella_host_now();
         pthread_mutex_unlock(&enclave->lock);
         struct cella_error error = {.status = CELLA_OK};
+        char text[CELLA_LOG_TEXT_SIZE];
         if (due && cella_enclave_attest(enclave, &error) != CELLA_OK)
             cella_host_log(host, "error", enclave, "attestation-not-renewed", "status=%s reason=\"%s\"",
-                           cella_status_name(error.status), error.message);
+                           cella_status_name(error.status), cella_log_text(text, error.message));
         pthread_mutex_unlock(&enclave->lifecycle);
     }
     free(list);

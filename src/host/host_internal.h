@@ -103,6 +103,10 @@ void cella_evidence_put(struct cella_host_evidence *evidence);
 void cella_host_log(struct cella_host *host, const char *level, const struct cella_host_enclave *enclave,
                     const char *event, const char *facts, ...) __attribute__((format(printf, 5, 6)));
 
+/* Text of others made fit for a quoted fact: no quotes, no control characters, cut. Returns `out`. */
+#define CELLA_LOG_TEXT_SIZE 512
+const char *cella_log_text(char out[CELLA_LOG_TEXT_SIZE], const char *text);
+
 /* Seconds of Unix time, and milliseconds of a clock that never jumps. */
 int64_t cella_host_now(void);
 int64_t cella_host_ticks_ms(void);

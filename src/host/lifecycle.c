@@ -51,7 +51,8 @@ void cella_host_call_nested(struct cella_host_call *call, struct cella_bytes req
 
 static void on_log(void *context, const char *line) {
     struct cella_host_enclave *enclave = context;
-    cella_host_log(enclave->host, "info", enclave, "enclave", "text=\"%s\"", line);
+    char text[CELLA_LOG_TEXT_SIZE];
+    cella_host_log(enclave->host, "info", enclave, "enclave", "text=\"%s\"", cella_log_text(text, line));
 }
 
 static void on_ended(void *context, enum cella_status status, const char *reason) {
@@ -67,6 +68,17 @@ static void on_ended(void *context, enum cella_status status, const char *reason
         enclave->ends++;
     }
     bool submit = by_itself && !enclave->reap_queued;
+    if (submit)
+        enclave->reap_queued = true;
+    pthread_mutex_unlock(&enclave->lock);
+    if (by_itself) {
+        char text[CELLA_LOG_TEXT_SIZE];
+        const struct cella_host_events *events = &enclave->host->options.events;
+        cella_host_log(enclave->host, "error", enclave, "ended", "status=%s reason=\"%s\"",
+                       cella_status_name(status), cella_log_text(text, reason));
+        if (events->ended != NULL)
+            events->ended(events->context, enclave, status, reason);
+    }
     if (submit)
         enclave->reap_queued = true;
     pthread_mutex_unlock(&enclave->lock);
@@ -190,9 +202,10 @@ static void restart(struct cella_host_enclave *enclave) {
                        cella_status_name(CELLA_RESTART_LIMIT), host->options.restart_limit);
         return;
     }
+    char text[CELLA_LOG_TEXT_SIZE];
     if (cella_enclave_start(enclave, &error) != CELLA_OK)
         cella_host_log(host, "error", enclave, "restart-failed", "status=%s reason=\"%s\"",
-                       cella_status_name(error.status), error.message);
+                       cella_status_name(error.status), cella_log_text(text, error.message));
 }
 
 /* On the supervisor, after an instance ended by itself. */
