@@ -8,12 +8,14 @@
 #include <stdbool.h>
 
 #define CELLA_MAIL_SESSION_ID_SIZE 16
-#define CELLA_MAIL_ROUTE_SIZE      16
-#define CELLA_MAIL_KEY_SIZE        32
-#define CELLA_MAIL_TOPIC_MAX       255
-#define CELLA_MAIL_CONTEXT_MAX     1024
-#define CELLA_MAIL_ENVELOPE_MAX    65536
-#define CELLA_MAIL_HEADER_FIXED    72
+/* Sessions whose posts a client can still open: the current one and those before it. */
+#define CELLA_MAIL_SESSION_SLOTS 3
+#define CELLA_MAIL_ROUTE_SIZE    16
+#define CELLA_MAIL_KEY_SIZE      32
+#define CELLA_MAIL_TOPIC_MAX     255
+#define CELLA_MAIL_CONTEXT_MAX   1024
+#define CELLA_MAIL_ENVELOPE_MAX  65536
+#define CELLA_MAIL_HEADER_FIXED  72
 #define CELLA_MAIL_HEADER_MAX                                                                                \
     (CELLA_MAIL_HEADER_FIXED + CELLA_MAIL_TOPIC_MAX + CELLA_MAIL_CONTEXT_MAX + CELLA_MAIL_ENVELOPE_MAX)
 #define CELLA_MAIL_FRAME_SIZE  4     /* in front of each packet */

@@ -180,9 +180,13 @@ static enum cella_status address_post(struct cella_mailbox *mailbox, const uint8
     enum cella_status status = cella_history_topic(&mailbox->history, sender, header->topic, &topic, error);
     if (status != CELLA_OK)
         return status;
+    /* A client that made several sessions since has forgotten this one's key: the post goes one-shot then. */
     struct cella_mailbox_session *session = sender->sessions;
-    while (session != NULL && !session->confirmed)
-        session = session->next;
+    unsigned newer = 0;
+    for (; session != NULL && !session->confirmed; session = session->next)
+        newer++;
+    if (newer >= CELLA_MAIL_SESSION_SLOTS)
+        session = NULL;
     if (session != NULL) {
         header->kind = CELLA_MAIL_SESSION;
         memcpy(header->session_id, session->id, sizeof header->session_id);

@@ -5,8 +5,6 @@
 #include "mail/fixed.h"
 #include "mail/packet.h"
 
-/* Sessions whose posts can still be opened: the current one and those before it. */
-#define CELLA_MAIL_SESSION_SLOTS 3
 /* Topics of one client; bounds what an imported state can ask for. */
 #define CELLA_MAIL_SESSION_TOPICS 65536
 
