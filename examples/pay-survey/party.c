@@ -127,23 +127,27 @@ enum party_outcome party_send(struct cella_client *client, const char *agreed, c
 }
 
 enum party_outcome party_result(struct cella_client *client, unsigned wait_ms, char **ret_result,
-                                struct cella_error *error) {
+                                bool *ret_posted, struct cella_error *error) {
     struct cella_client_mail mail = {.topic = NULL};
     bool arrived = false;
     char *text = NULL;
-    if (cella_client_poll(client, wait_ms, &arrived, &mail, error) != CELLA_OK)
-        return PARTY_TROUBLE;
-    if (arrived && strcmp(mail.topic, "result") == 0)
+    /* A post that was lost or cannot be read is no reason to go without the result. */
+    enum cella_status status = cella_client_poll(client, wait_ms, &arrived, &mail, error);
+    if (status == CELLA_OK && arrived && strcmp(mail.topic, "result") == 0)
         text = strndup((const char *)mail.body, mail.body_size);
     cella_client_mail_deinit(&mail);
-    enum party_outcome outcome = PARTY_OK;
-    if (text == NULL)
-        outcome = ask(client, "result", CELLA_BYTES(NULL, 0), &text, error);
+    bool posted = text != NULL;
+    enum party_outcome outcome =
+        posted ? PARTY_OK : ask(client, "result", CELLA_BYTES(NULL, 0), &text, error);
     if (outcome == PARTY_OK && starts_with(text, "not-yet\n"))
-        outcome = say(error, PARTY_NOT_YET, "the result is not there yet: %.64s", text + strlen("not-yet\n"));
-    if (outcome == PARTY_OK)
-        *ret_result = text;
-    else
+        outcome = say(error, PARTY_NOT_YET, "the result is not there yet: %.*s",
+                      (int)strcspn(text + strlen("not-yet\n"), "\n"), text + strlen("not-yet\n"));
+    if (outcome != PARTY_OK) {
         free(text);
-    return outcome;
+        return outcome;
+    }
+    *ret_result = text;
+    if (ret_posted != NULL)
+        *ret_posted = posted;
+    return PARTY_OK;
 }
