@@ -140,7 +140,7 @@ static enum cella_status prepare(struct keeper_instance *instance, struct cella_
     if (door == MAP_FAILED)
         return cella_fail(error, CELLA_KEEPER, "cannot map the door: %s", strerror(errno));
     instance->door = door;
-    return keeper_load(instance, instance->shared->code_hash, error);
+    return keeper_load(instance, error);
 }
 
 _Noreturn void keeper_instance_main(const struct cella_image *image, struct keeper_shared *shared,

@@ -23,7 +23,6 @@ enum keeper_request { KEEPER_IDLE, KEEPER_ASKED, KEEPER_ANSWERED };
 struct keeper_shared {
     uint32_t stage;
     uint32_t sandbox;
-    uint8_t code_hash[32];
     uint32_t failed_status; /* a failure of the instance process before the image ran */
     char failed_message[256];
     /* ENCLU leaves that need the machine. */
@@ -78,9 +77,8 @@ void keeper_enter(struct keeper_thread *thread, struct keeper_registers *registe
 extern const char keeper_left[];
 extern const char keeper_exception_left[];
 
-/* load.c: reserves ELRANGE, maps the measured pages and measures what was mapped. */
-enum cella_status keeper_load(struct keeper_instance *instance, uint8_t ret_code_hash[32],
-                              struct cella_error *error);
+/* load.c: reserves ELRANGE and puts the image's pages there. */
+enum cella_status keeper_load(struct keeper_instance *instance, struct cella_error *error);
 
 /* signals.c: installs the handlers that play the CPU: ENCLU, system calls as #UD, faults as AEX. */
 enum cella_status keeper_signals_install(void);

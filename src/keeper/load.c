@@ -28,46 +28,44 @@ static int protection_of(uint64_t secinfo_flags) {
            ((secinfo_flags & CELLA_PAGE_EXECUTE) != 0 ? PROT_EXEC : 0);
 }
 
-static bool add_pages(struct keeper_instance *instance, const struct cella_pages *pages,
-                      struct cella_measure *measurement) {
-    uint8_t *at = instance->base + pages->offset;
-    size_t size = (size_t)pages->count * CELLA_PAGE_SIZE;
-    int populate = pages->is_zero ? 0 : MAP_POPULATE;
-    if (mmap(at, size, PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE | populate, -1, 0) == MAP_FAILED)
-        return false;
-    if (!pages->is_zero)
-        for (uint64_t i = 0; i < pages->count; i++)
-            memcpy(at + i * CELLA_PAGE_SIZE, pages->data + i * pages->stride, CELLA_PAGE_SIZE);
-    if (!pages->extended)
-        cella_measure_add_pages(measurement, pages->offset, pages->count, pages->secinfo_flags);
-    for (uint64_t i = 0; pages->extended && i < pages->count; i++) {
-        uint64_t offset = pages->offset + i * CELLA_PAGE_SIZE;
-        cella_measure_add_page(measurement, offset, pages->secinfo_flags);
-        cella_measure_extend_page(measurement, offset, at + i * CELLA_PAGE_SIZE);
+/* The image's pages are copied while everything up to the heap's end is one writable mapping, so that the
+ * kernel can use large pages; each run gets its own protection afterwards. */
+static bool copy_pages(const struct keeper_instance *instance) {
+    struct cella_page_iterator iterator;
+    struct cella_pages pages;
+    cella_page_iterator_init(&iterator, instance->image);
+    while (cella_page_iterator_next(&iterator, &pages)) {
+        uint8_t *at = instance->base + pages.offset;
+        if (mprotect(at, (size_t)pages.count * CELLA_PAGE_SIZE, PROT_READ | PROT_WRITE) != 0)
+            return false;
+        for (uint64_t i = 0; i < pages.count && !pages.is_zero; i++)
+            memcpy(at + i * CELLA_PAGE_SIZE, pages.data + i * pages.stride, CELLA_PAGE_SIZE);
     }
-    return mprotect(at, size, protection_of(pages->secinfo_flags)) == 0;
+    return true;
 }
 
-enum cella_status keeper_load(struct keeper_instance *instance, uint8_t ret_code_hash[32],
-                              struct cella_error *error) {
+static bool protect_pages(const struct keeper_instance *instance) {
+    struct cella_page_iterator iterator;
+    struct cella_pages pages;
+    cella_page_iterator_init(&iterator, instance->image);
+    while (cella_page_iterator_next(&iterator, &pages))
+        if (mprotect(instance->base + pages.offset, (size_t)pages.count * CELLA_PAGE_SIZE,
+                     protection_of(pages.secinfo_flags)) != 0)
+            return false;
+    return true;
+}
+
+enum cella_status keeper_load(struct keeper_instance *instance, struct cella_error *error) {
     const struct cella_layout *layout = &instance->image->layout;
     instance->elrange_size = layout->size;
     instance->base = reserve(layout->size);
     if (instance->base == NULL)
         return cella_fail(error, CELLA_NO_MEMORY, "no room for an address range of %llu bytes",
                           (unsigned long long)layout->size);
-    struct cella_measure measurement;
-    cella_measure_init(&measurement, layout->size, CELLA_LAYOUT_SSA_FRAME_SIZE);
-    struct cella_page_iterator iterator;
-    struct cella_pages pages;
-    bool good = true;
-    cella_page_iterator_init(&iterator, instance->image);
-    while (good && cella_page_iterator_next(&iterator, &pages))
-        good = add_pages(instance, &pages, &measurement);
-    if (good)
-        cella_measure_digest(&measurement, ret_code_hash);
-    cella_measure_deinit(&measurement);
-    return good ? CELLA_OK
-                : cella_fail(error, CELLA_NO_MEMORY, "cannot map the image's pages: %s", strerror(errno));
+    size_t front = (size_t)(layout->heap_offset + layout->heap_size);
+    (void)madvise(instance->base, front, MADV_HUGEPAGE);
+    if (mprotect(instance->base, front, PROT_READ | PROT_WRITE) != 0 || !copy_pages(instance) ||
+        !protect_pages(instance))
+        return cella_fail(error, CELLA_NO_MEMORY, "cannot map the image's pages: %s", strerror(errno));
+    return CELLA_OK;
 }

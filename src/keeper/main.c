@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static uint8_t *image_file;
 static struct cella_image image;
 static struct cella_machine *machine;
 static struct cella_machine_identity identity;
@@ -34,15 +35,13 @@ static _Noreturn void tell_end(enum cella_status status, const char *reason) {
     exit(status == CELLA_OK ? 0 : 1);
 }
 
-static enum cella_status open_all(const char *image_path, const char *machine_path,
-                                  struct cella_error *error) {
-    uint8_t *data = NULL;
+/* The file is read once; what is measured and what is loaded are both this memory, which nobody else can
+ * change. */
+static enum cella_status open_image(const char *path, struct cella_error *error) {
     size_t size = 0;
-    enum cella_status status = cella_machine_open(machine_path, &machine, error);
+    enum cella_status status = cella_file_read(path, CELLA_IMAGE_SIZE_LIMIT, &image_file, &size, error);
     if (status == CELLA_OK)
-        status = cella_file_read(image_path, CELLA_IMAGE_SIZE_LIMIT, &data, &size, error);
-    if (status == CELLA_OK)
-        status = cella_image_open(CELLA_BYTES(data, size), &image, error);
+        status = cella_image_open(CELLA_BYTES(image_file, size), &image, error);
     if (status != CELLA_OK)
         return status;
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -74,12 +73,12 @@ static enum cella_status await_stage(pid_t child, enum keeper_stage before, stru
 }
 
 /* EINIT: the machine compares what was measured with what was signed. */
-static enum cella_status launch(struct cella_error *error) {
+static enum cella_status launch(const uint8_t code_hash[32], struct cella_error *error) {
     struct cella_machine_launch request = {.sigstruct = image.sigstruct_bytes.data,
                                            .flags = CELLA_ATTRIBUTE_MODE64BIT |
                                                     (image.settings.debug ? CELLA_ATTRIBUTE_DEBUG : 0),
                                            .xfrm = 3};
-    memcpy(request.code_hash, shared->code_hash, sizeof request.code_hash);
+    memcpy(request.code_hash, code_hash, sizeof request.code_hash);
     return cella_machine_launch(machine, &request, &identity, error);
 }
 
@@ -170,7 +169,7 @@ int main(int count, char **arguments) {
         return cella_status_exit_code(CELLA_USAGE);
     }
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    enum cella_status status = open_all(arguments[1], arguments[2], &error);
+    enum cella_status status = open_image(arguments[1], &error);
     if (status != CELLA_OK)
         tell_end(status, error.message);
     bool namespaces = false;
@@ -182,9 +181,15 @@ int main(int count, char **arguments) {
     if (namespaces && keeper_map_user(child))
         shared->sandbox = CELLA_SANDBOX_OWN_USER;
     set_stage(KEEPER_MAPPED_USER);
-    status = await_stage(child, KEEPER_MAPPED_USER, &error);
+    /* While the instance process confines itself and loads, the machine measures. */
+    uint8_t code_hash[CELLA_SHA256_SIZE];
+    status = cella_machine_open(arguments[2], &machine, &error);
     if (status == CELLA_OK)
-        status = launch(&error);
+        cella_image_measure(&image, code_hash);
+    if (status == CELLA_OK)
+        status = await_stage(child, KEEPER_MAPPED_USER, &error);
+    if (status == CELLA_OK)
+        status = launch(code_hash, &error);
     pthread_t ignored;
     if (status == CELLA_OK && pthread_create(&ignored, NULL, machine_main, NULL) != 0)
         status = cella_fail(&error, CELLA_KEEPER, "cannot start the machine's thread");
@@ -194,5 +199,6 @@ int main(int count, char **arguments) {
     }
     tell_started();
     set_stage(KEEPER_LAUNCHED);
+    free(image_file);
     watch(child);
 }
