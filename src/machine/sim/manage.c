@@ -139,9 +139,7 @@ static enum cella_status drop_counters(const char *folder, struct cella_error *e
     char counters[PATH_MAX];
     enum cella_status status = cella_sim_path(folder, COUNTERS, counters, error);
     if (status == CELLA_OK)
-        status = cella_sim_tree_remove(counters, error);
-    if (status == CELLA_OK)
-        status = make_folder(counters, error);
+        status = cella_sim_tree_clear(counters, error);
     return status;
 }
 

@@ -189,8 +189,17 @@ static enum cella_status remove_entry(int from, int to, const char *name, unsign
     return status;
 }
 
-enum cella_status cella_sim_tree_remove(const char *path, struct cella_error *error) {
+static enum cella_status remove_tree(const char *path, struct cella_error *error) {
     return remove_entry(AT_FDCWD, -1, path, 0, error);
+}
+
+enum cella_status cella_sim_tree_clear(const char *path, struct cella_error *error) {
+    int in = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (in < 0)
+        return failure(error, "open", path);
+    enum cella_status status = for_each(in, -1, &removing, 0, error);
+    close(in);
+    return status;
 }
 
 static bool flush_parent(const char *path) {
@@ -236,7 +245,7 @@ static enum cella_status copy_beside(const char *from, const char *to, char besi
     if (out >= 0)
         close(out);
     if (status != CELLA_OK)
-        cella_sim_tree_remove(beside, NULL);
+        remove_tree(beside, NULL);
     return status;
 }
 
@@ -249,7 +258,7 @@ enum cella_status cella_sim_tree_copy(const char *from, const char *to, struct c
         status = errno == EEXIST ? cella_fail(error, CELLA_EXISTS, "%s exists and was left as it is", to)
                                  : failure(error, "create", to);
     if (status != CELLA_OK)
-        cella_sim_tree_remove(beside, NULL);
+        remove_tree(beside, NULL);
     else if (!flush_parent(to))
         status = failure(error, "flush the folder of", to);
     return status;
@@ -267,6 +276,6 @@ enum cella_status cella_sim_tree_restore(const char *from, const char *to, struc
     else if (!flush_parent(to))
         status = failure(error, "flush the folder of", to);
     /* Either the copy that was not used or what stood there before. */
-    enum cella_status removed = cella_sim_tree_remove(beside, error);
+    enum cella_status removed = remove_tree(beside, error);
     return status != CELLA_OK ? status : removed;
 }
