@@ -14,6 +14,10 @@
 # The same sources, compiler and static libraries give the same bytes, from whatever folder and with whatever build
 # type. In fuzzing builds there are no images and the function does nothing.
 
+set(CELLA_COMMAND
+    ""
+    CACHE FILEPATH "The cella command that makes images; empty: the one that belongs to this")
+
 set(CELLA_DEVELOPMENT_KEY
     ${CMAKE_CURRENT_LIST_DIR}/INSECURE-development-signing-key.pem
     CACHE INTERNAL "Signs images for which no key is named")
@@ -81,11 +85,14 @@ function(cella_add_enclave name)
   cmake_path(ABSOLUTE_PATH arg_KEY)
 
   # Inside this tree these are targets; an installation imports them.
-  set(runtime cella_enclave)
-  set(command cella)
-  if(NOT TARGET cella)
-    set(runtime cella::enclave)
-    set(command cella::command)
+  set(runtime cella::enclave)
+  set(command $<TARGET_FILE:cella::command>)
+  if(TARGET cella_enclave)
+    set(runtime cella_enclave)
+    set(command $<TARGET_FILE:cella>)
+  endif()
+  if(CELLA_COMMAND)
+    set(command ${CELLA_COMMAND})
   endif()
 
   add_executable(${name} ${arg_SOURCES})
@@ -104,10 +111,10 @@ function(cella_add_enclave name)
 
   add_custom_command(
     OUTPUT ${image}
-    COMMAND $<TARGET_FILE:${command}> image build $<TARGET_FILE:${name}> --config ${arg_CONFIG} --out ${image}.unsigned
-    COMMAND $<TARGET_FILE:${command}> image sign ${image}.unsigned --key ${arg_KEY} --out ${image}
+    COMMAND ${command} image build $<TARGET_FILE:${name}> --config ${arg_CONFIG} --out ${image}.unsigned
+    COMMAND ${command} image sign ${image}.unsigned --key ${arg_KEY} --out ${image}
     COMMAND ${CMAKE_COMMAND} -E rm ${image}.unsigned
-    DEPENDS ${name} ${arg_CONFIG} ${arg_KEY} $<TARGET_FILE:${command}>
+    DEPENDS ${name} ${arg_CONFIG} ${arg_KEY} ${command}
     COMMENT "Making the image ${name}.enclave"
     VERBATIM)
   add_custom_target(${name}-image ALL DEPENDS ${image})
