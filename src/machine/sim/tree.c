@@ -189,7 +189,7 @@ static enum cella_status remove_entry(int from, int to, const char *name, unsign
     return status;
 }
 
-static enum cella_status remove_tree(const char *path, struct cella_error *error) {
+enum cella_status cella_sim_tree_remove(const char *path, struct cella_error *error) {
     return remove_entry(AT_FDCWD, -1, path, 0, error);
 }
 
@@ -245,7 +245,7 @@ static enum cella_status copy_beside(const char *from, const char *to, char besi
     if (out >= 0)
         close(out);
     if (status != CELLA_OK)
-        remove_tree(beside, NULL);
+        cella_sim_tree_remove(beside, NULL);
     return status;
 }
 
@@ -258,7 +258,7 @@ enum cella_status cella_sim_tree_copy(const char *from, const char *to, struct c
         status = errno == EEXIST ? cella_fail(error, CELLA_EXISTS, "%s exists and was left as it is", to)
                                  : failure(error, "create", to);
     if (status != CELLA_OK)
-        remove_tree(beside, NULL);
+        cella_sim_tree_remove(beside, NULL);
     else if (!flush_parent(to))
         status = failure(error, "flush the folder of", to);
     return status;
@@ -276,6 +276,6 @@ enum cella_status cella_sim_tree_restore(const char *from, const char *to, struc
     else if (!flush_parent(to))
         status = failure(error, "flush the folder of", to);
     /* Either the copy that was not used or what stood there before. */
-    enum cella_status removed = remove_tree(beside, error);
+    enum cella_status removed = cella_sim_tree_remove(beside, error);
     return status != CELLA_OK ? status : removed;
 }

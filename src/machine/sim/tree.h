@@ -17,6 +17,9 @@ enum cella_status cella_sim_tree_restore(const char *from, const char *to, struc
 /* Checks that one of the two above could begin. The same statuses. */
 enum cella_status cella_sim_tree_check(const char *from, struct cella_error *error);
 
+/* Removes a folder with all that is in it. CELLA_IO. */
+enum cella_status cella_sim_tree_remove(const char *path, struct cella_error *error);
+
 /* Removes all that is in a folder, which itself stays. CELLA_IO. */
 enum cella_status cella_sim_tree_clear(const char *path, struct cella_error *error);
 
