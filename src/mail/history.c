@@ -157,16 +157,23 @@ static bool any_busy(const struct cella_history_sender *sender) {
     return false;
 }
 
+enum cella_status cella_history_check_new(const struct cella_history *history, uint64_t birth,
+                                          struct cella_error *error) {
+    if (birth >= history->floor && birth <= history->clock)
+        return CELLA_OK;
+    return cella_fail(error, CELLA_MAIL_UNKNOWN_HISTORY, "birth %llu is not between %llu and %llu",
+                      (unsigned long long)birth, (unsigned long long)history->floor,
+                      (unsigned long long)history->clock);
+}
+
 /* A sender's mail names its birth. One that was forgotten, or that has forgotten itself, is never taken for
  * one whose order is known. */
 static enum cella_status check_birth(struct cella_history *history, struct cella_history_sender *sender,
                                      const struct cella_history_request *request, struct cella_error *error) {
     if (sender->has_birth && request->birth == sender->birth)
         return CELLA_OK;
-    if (request->birth > history->clock || request->birth < history->floor)
-        return cella_fail(error, CELLA_MAIL_UNKNOWN_HISTORY, "birth %llu is not between %llu and %llu",
-                          (unsigned long long)request->birth, (unsigned long long)history->floor,
-                          (unsigned long long)history->clock);
+    if (cella_history_check_new(history, request->birth, error) != CELLA_OK)
+        return CELLA_MAIL_UNKNOWN_HISTORY;
     if (sender->has_birth && (request->birth < sender->birth || request->sequence != 0))
         return cella_fail(error, CELLA_MAIL_UNKNOWN_HISTORY,
                           "this sender's birth is %llu, the mail says %llu",

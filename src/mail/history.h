@@ -70,6 +70,10 @@ void cella_history_deinit(struct cella_history *history);
 /* NULL if not known. */
 struct cella_history_sender *cella_history_find(struct cella_history *history,
                                                 const uint8_t key[CELLA_MAIL_KEY_SIZE]);
+/* Whether a request of an unknown sender may be taken for its first: its birth is neither before senders that
+ * were forgotten nor in the future. CELLA_MAIL_UNKNOWN_HISTORY. */
+enum cella_status cella_history_check_new(const struct cella_history *history, uint64_t birth,
+                                          struct cella_error *error);
 /* Finds or adds, forgetting the least recently heard sender when there are too many. CELLA_LIMIT,
  * CELLA_NO_MEMORY. */
 enum cella_status cella_history_sender(struct cella_history *history, const uint8_t key[CELLA_MAIL_KEY_SIZE],

@@ -234,8 +234,11 @@ static enum cella_status begin_request(struct cella_mailbox_mail *mail, struct c
 static enum cella_status begin_locked(struct cella_mailbox_mail *mail, struct cella_history_request *request,
                                       struct cella_error *error) {
     struct cella_mailbox *mailbox = mail->mailbox;
-    struct cella_history_sender *sender = NULL;
+    struct cella_history_sender *sender = cella_history_find(&mailbox->history, mail->view.sender);
     enum cella_status status = check_session_id(mail, error);
+    /* Before the sender gets a place: old mail must not push out those who are remembered. */
+    if (status == CELLA_OK && sender == NULL && mail->opener.header.role == CELLA_MAIL_REQUEST)
+        status = cella_history_check_new(&mailbox->history, request->birth, error);
     if (status == CELLA_OK)
         status = cella_history_sender(&mailbox->history, mail->view.sender, &sender, error);
     if (status != CELLA_OK)
