@@ -190,6 +190,22 @@ static void a_nonce_and_debug_are_seen(void **state) {
     fixture_close(&fixture);
 }
 
+/* Made once by an earlier build: formats and derivations must not change under stored attestations. */
+static void a_stored_attestation_still_verifies(void **state) {
+    uint8_t nonce[32];
+    struct cella_verdict verdict;
+    struct cella_verify_options options = options_at(CELLA_LEVEL_INSECURE);
+    memset(nonce, 9, sizeof nonce);
+    options.nonce = nonce;
+    struct cella_bytes bytes = test_vector("attestation-simulated.bin");
+    assert_status(cella_verify(bytes, &options, &verdict, NULL), CELLA_OK);
+    assert_true(verdict.time_claimed == NOW);
+    assert_true(verdict.nonce_checked && verdict.simulated && !verdict.debug);
+    assert_int_equal(verdict.tcb_status, CELLA_TCB_UP_TO_DATE);
+    assert_int_equal(verdict.identity.security_version, 4);
+    assert_int_equal(verdict.statement.signing_key[31], 0xa2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_simulated_machine_is_insecure_whatever_else_holds),
@@ -198,6 +214,7 @@ int main(void) {
         cmocka_unit_test(a_platform_below_the_required_version_is_out_of_date),
         cmocka_unit_test(expired_collateral_is_refused),
         cmocka_unit_test(a_nonce_and_debug_are_seen),
+        cmocka_unit_test(a_stored_attestation_still_verifies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
