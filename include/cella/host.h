@@ -79,6 +79,9 @@ enum cella_status cella_host_start(struct cella_host *host, const char *name, co
  * had ended already. Not from a callback. */
 enum cella_status cella_host_stop(struct cella_host_enclave *enclave, unsigned timeout_ms);
 
+/* Is this 1 to 64 letters, digits, '-' and '_', the first one a letter or digit? */
+bool cella_host_name_valid(const char *name);
+
 /* The place with that name, or NULL. */
 struct cella_host_enclave *cella_host_find(struct cella_host *host, const char *name);
 const char *cella_host_enclave_name(const struct cella_host_enclave *enclave);

@@ -83,9 +83,6 @@ void cella_gate_open(struct cella_host_enclave *enclave);
 /* Ends every poll and stops every instance in an orderly way; no later start succeeds. */
 void cella_host_close(struct cella_host *host);
 
-/* Is this 1 to 64 letters, digits, '-' and '_', the first one a letter or digit? */
-bool cella_host_name_valid(const char *name);
-
 struct cella_host_enclave *cella_enclave_new(struct cella_host *host, const char *name);
 void cella_enclave_free(struct cella_host_enclave *enclave);
 /* Removes an instance that has ended or is of no use; the caller holds `lifecycle`. */
