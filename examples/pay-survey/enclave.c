@@ -74,9 +74,7 @@ static enum cella_status on_mail(struct cella_transaction *transaction, const st
         return CELLA_HANDLER_FAILED;
     if (strcmp(mail->topic, "file") == 0)
         return answer_file(transaction, party, mail->body);
-    if (strcmp(mail->topic, "result") == 0)
-        return answer_result(transaction);
-    return CELLA_NO_HANDLER;
+    return strcmp(mail->topic, "result") == 0 ? answer_result(transaction) : CELLA_HANDLER_FAILED;
 }
 
 /* The host gets nothing, neither before the result nor after it. */

@@ -8,6 +8,7 @@
 #include "machine/sim/tree.h"
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,13 @@ static bool (*const steps[])(struct demo *demo) = {
     demo_refuse_second_file,
 };
 enum { STEP_COUNT = sizeof steps / sizeof steps[0] };
+
+/* Set by a signal: the demo ends after the step that runs, and cleans up. */
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int number) {
+    interrupted = 1;
+}
 
 struct options {
     const char *files;
@@ -149,8 +157,10 @@ static void conclude(const struct demo *demo, bool kept, double seconds) {
     }
     const char *colour = !story->colour ? "" : story->failed ? "\033[1;31m" : "\033[1;32m";
     printf("\n%s%s%s  %zu of %d steps, %zu checks, %.1f s\n", colour,
-           story->failed ? "FAILED" : "all as it must be", story->colour ? "\033[0m" : "",
-           json_array_size(story->steps), STEP_COUNT, checks, seconds);
+           interrupted != 0 ? "INTERRUPTED"
+           : story->failed  ? "FAILED"
+                            : "all as it must be",
+           story->colour ? "\033[0m" : "", json_array_size(story->steps), STEP_COUNT, checks, seconds);
     if (kept)
         printf("kept: %s\n", demo->folder);
 }
@@ -168,7 +178,7 @@ static void clean_up(struct demo *demo, bool keep) {
 
 static void run_steps(struct demo *demo) {
     for (size_t i = 0; i < STEP_COUNT && !demo->story.failed; i++) {
-        bool held = steps[i](demo);
+        bool held = interrupted == 0 && steps[i](demo);
         if (held && !demo->story.failed)
             continue;
         demo->story.failed = true;
@@ -189,6 +199,8 @@ int cli_verb_demo(int argc, char **argv) {
         return cli_fail(CELLA_NO_MEMORY, NULL, NULL);
     demo->story = (struct demo_story){
         .json = options.json, .colour = isatty(STDOUT_FILENO) != 0, .steps = json_array()};
+    signal(SIGINT, interrupt);
+    signal(SIGTERM, interrupt);
     clock_gettime(CLOCK_MONOTONIC, &before);
     enum cella_status status = find_files(demo, options.files, &error);
     if (status == CELLA_OK)
@@ -199,7 +211,9 @@ int cli_verb_demo(int argc, char **argv) {
         clock_gettime(CLOCK_MONOTONIC, &after);
         conclude(demo, options.keep,
                  (double)(after.tv_sec - before.tv_sec) + (double)(after.tv_nsec - before.tv_nsec) / 1e9);
-        code = demo->story.failed ? cella_status_exit_code(CELLA_FAILED) : 0;
+        code = interrupted != 0     ? cella_status_exit_code(CELLA_INTERRUPTED)
+               : demo->story.failed ? cella_status_exit_code(CELLA_FAILED)
+                                    : 0;
     } else {
         code = cli_fail(status, &error, NULL);
     }
