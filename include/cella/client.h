@@ -16,6 +16,13 @@
 /* One thread at a time uses a client. */
 struct cella_client;
 
+/* Asks for the next post, as cella_host_poll in cella/host.h does. */
+struct cella_client_poll_request {
+    const uint8_t *route; /* CELLA_CLIENT_ROUTE_SIZE bytes */
+    const uint8_t *have;  /* names the post that arrived last, or NULL */
+    unsigned wait_ms;
+};
+
 /* How bytes reach the host: HTTP by default, or anything that does these three. Each blocks; each reply is
  * memory from malloc that the client frees. CELLA_UNAVAILABLE means that the request may or may not have
  * arrived; every other failure that the host reports comes as its own status with its message. */
@@ -26,10 +33,9 @@ struct cella_client_transport {
     enum cella_status (*mail)(void *context, const uint8_t route[CELLA_CLIENT_ROUTE_SIZE],
                               struct cella_bytes mail, uint8_t **ret_reply, size_t *ret_reply_size,
                               struct cella_error *error);
-    /* `have` may be NULL, see cella_host_poll in cella/host.h. No post in time: CELLA_OK with size 0. */
-    enum cella_status (*poll)(void *context, const uint8_t route[CELLA_CLIENT_ROUTE_SIZE],
-                              const uint8_t *have, unsigned wait_ms, uint8_t **ret_mail,
-                              size_t *ret_mail_size, struct cella_error *error);
+    /* No post in time: CELLA_OK with size 0. */
+    enum cella_status (*poll)(void *context, const struct cella_client_poll_request *request,
+                              uint8_t **ret_mail, size_t *ret_mail_size, struct cella_error *error);
 };
 
 struct cella_host_enclave;

@@ -128,10 +128,15 @@ enum cella_status cella_host_attestation_wait(struct cella_host_enclave *enclave
                                               uint8_t **ret_reply, size_t *ret_reply_size,
                                               struct cella_error *error);
 
+/* What cella_host_poll takes, as one value. */
+struct cella_host_poll_request {
+    const uint8_t *route; /* CELLA_HOST_ROUTE_SIZE bytes */
+    const uint8_t *have;  /* CELLA_HOST_HAVE_SIZE bytes, or NULL */
+    unsigned wait_ms;
+};
 enum cella_status cella_host_poll_wait(struct cella_host_enclave *enclave,
-                                       const uint8_t route[CELLA_HOST_ROUTE_SIZE], const uint8_t *have,
-                                       unsigned wait_ms, uint8_t **ret_mail, size_t *ret_mail_size,
-                                       struct cella_error *error);
+                                       const struct cella_host_poll_request *request, uint8_t **ret_mail,
+                                       size_t *ret_mail_size, struct cella_error *error);
 
 enum cella_host_phase {
     CELLA_HOST_STARTING,

@@ -226,12 +226,10 @@ static enum cella_status flip_mail(void *context, const uint8_t route[CELLA_CLIE
     return status;
 }
 
-static enum cella_status flip_poll(void *context, const uint8_t route[CELLA_CLIENT_ROUTE_SIZE],
-                                   const uint8_t *have, unsigned wait_ms, uint8_t **ret_mail,
-                                   size_t *ret_mail_size, struct cella_error *error) {
+static enum cella_status flip_poll(void *context, const struct cella_client_poll_request *request,
+                                   uint8_t **ret_mail, size_t *ret_mail_size, struct cella_error *error) {
     struct flipping *flipping = context;
-    return flipping->inner.poll(flipping->inner.context, route, have, wait_ms, ret_mail, ret_mail_size,
-                                error);
+    return flipping->inner.poll(flipping->inner.context, request, ret_mail, ret_mail_size, error);
 }
 
 /* Sends a body on topic `file` without the care of party_send: what the enclave makes of it is the point. */

@@ -127,12 +127,13 @@ static void format_url(struct cli_serve *serve) {
     else if (listen->ss_family == AF_INET)
         inet_ntop(AF_INET, &((const struct sockaddr_in *)listen)->sin_addr, address, sizeof address);
     /* Listening everywhere, this computer reaches it by its own address. */
+    const char *name = address;
     if (strcmp(address, "0.0.0.0") == 0)
-        strcpy(address, "127.0.0.1");
+        name = "127.0.0.1";
     else if (strcmp(address, "::") == 0)
-        strcpy(address, "::1");
+        name = "::1";
     snprintf(serve->url, sizeof serve->url, "%s://%s%s%s:%u",
-             serve->options.http.key_path != NULL ? "https" : "http", v6 ? "[" : "", address, v6 ? "]" : "",
+             serve->options.http.key_path != NULL ? "https" : "http", v6 ? "[" : "", name, v6 ? "]" : "",
              cella_http_port(serve->http));
 }
 

@@ -13,11 +13,11 @@ static enum cella_status put_mail(void *context, const uint8_t route[CELLA_CLIEN
     return cella_host_mail_wait(context, route, mail, ret_reply, ret_reply_size, error);
 }
 
-static enum cella_status get_post(void *context, const uint8_t route[CELLA_CLIENT_ROUTE_SIZE],
-                                  const uint8_t *have, unsigned wait_ms, uint8_t **ret_mail,
-                                  size_t *ret_mail_size, struct cella_error *error) {
-    enum cella_status status =
-        cella_host_poll_wait(context, route, have, wait_ms, ret_mail, ret_mail_size, error);
+static enum cella_status get_post(void *context, const struct cella_client_poll_request *request,
+                                  uint8_t **ret_mail, size_t *ret_mail_size, struct cella_error *error) {
+    const struct cella_host_poll_request what = {
+        .route = request->route, .have = request->have, .wait_ms = request->wait_ms};
+    enum cella_status status = cella_host_poll_wait(context, &what, ret_mail, ret_mail_size, error);
     if (status != CELLA_UNAVAILABLE)
         return status;
     *ret_mail = NULL;

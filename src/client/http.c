@@ -290,17 +290,16 @@ static enum cella_status post_mail(void *context, const uint8_t route[CELLA_CLIE
     return cella_client_http_exchange(http, &what, ret_reply, ret_reply_size, error);
 }
 
-static enum cella_status get_post(void *context, const uint8_t route[CELLA_CLIENT_ROUTE_SIZE],
-                                  const uint8_t *have, unsigned wait_ms, uint8_t **ret_mail,
-                                  size_t *ret_mail_size, struct cella_error *error) {
+static enum cella_status get_post(void *context, const struct cella_client_poll_request *request,
+                                  uint8_t **ret_mail, size_t *ret_mail_size, struct cella_error *error) {
     struct cella_client_http *http = context;
     char digits[2 * CELLA_CLIENT_ROUTE_SIZE + 1], known[2 * CELLA_CLIENT_HAVE_SIZE + 1] = "", target[192];
-    unsigned wait = wait_ms > WAIT_LIMIT_MS ? WAIT_LIMIT_MS : wait_ms;
-    cella_hex_encode(route, CELLA_CLIENT_ROUTE_SIZE, digits);
-    if (have != NULL)
-        cella_hex_encode(have, CELLA_CLIENT_HAVE_SIZE, known);
+    unsigned wait = request->wait_ms > WAIT_LIMIT_MS ? WAIT_LIMIT_MS : request->wait_ms;
+    cella_hex_encode(request->route, CELLA_CLIENT_ROUTE_SIZE, digits);
+    if (request->have != NULL)
+        cella_hex_encode(request->have, CELLA_CLIENT_HAVE_SIZE, known);
     snprintf(target, sizeof target, "/mail?route=%s&wait_ms=%u%s%s", digits, wait,
-             have != NULL ? "&have=" : "", known);
+             request->have != NULL ? "&have=" : "", known);
     struct cella_client_exchange what = {.target = target, .limit = http->mail_limit, .wait_ms = wait};
     return cella_client_http_exchange(http, &what, ret_mail, ret_mail_size, error);
 }

@@ -93,12 +93,14 @@ enum cella_status cella_client_poll(struct cella_client *client, unsigned wait_m
     for (unsigned i = 0; status == CELLA_OK && i < SKIP_LIMIT; i++) {
         uint8_t *post = NULL;
         size_t size = 0;
+        const struct cella_client_poll_request request = {.route = client->state.route,
+                                                          .have = client->state.has_have ? client->state.have
+                                                                                         : NULL,
+                                                          .wait_ms = wait_ms};
         /* What is confirmed to the host must be on disk. */
         status = cella_client_store(client, error);
         if (status == CELLA_OK)
-            status = client->transport.poll(client->transport.context, client->state.route,
-                                            client->state.has_have ? client->state.have : NULL, wait_ms,
-                                            &post, &size, error);
+            status = client->transport.poll(client->transport.context, &request, &post, &size, error);
         if (status != CELLA_OK)
             break;
         if (size == 0) {

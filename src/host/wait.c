@@ -76,10 +76,9 @@ enum cella_status cella_host_attestation_wait(struct cella_host_enclave *enclave
 }
 
 enum cella_status cella_host_poll_wait(struct cella_host_enclave *enclave,
-                                       const uint8_t route[CELLA_HOST_ROUTE_SIZE], const uint8_t *have,
-                                       unsigned wait_ms, uint8_t **ret_mail, size_t *ret_mail_size,
-                                       struct cella_error *error) {
+                                       const struct cella_host_poll_request *request, uint8_t **ret_mail,
+                                       size_t *ret_mail_size, struct cella_error *error) {
     struct wait wait = WAIT_INIT(error);
-    cella_host_poll(enclave, route, have, wait_ms, wait_done, &wait);
+    cella_host_poll(enclave, request->route, request->have, request->wait_ms, wait_done, &wait);
     return wait_for(&wait, ret_mail, ret_mail_size);
 }
