@@ -141,7 +141,6 @@ enum cella_status cella_instance_send(struct cella_instance *instance, struct ce
                   cella_ring_room(&instance->request_ring) >= room_for(total_size(parts, part_count));
     if (direct) {
         status = cella_ring_put_message(&instance->request_ring, frame, parts, part_count);
-        cella_ring_notify(&instance->request_ring);
     } else {
         status = queue_message(instance, frame, parts, part_count);
     }
@@ -168,7 +167,6 @@ void *cella_instance_writer_main(void *opaque) {
         pthread_mutex_unlock(&instance->send_lock);
         struct cella_bytes part = CELLA_BYTES(pending->data, pending->size);
         (void)cella_ring_put_message(&instance->request_ring, pending->frame, &part, 1);
-        cella_ring_notify(&instance->request_ring);
         free(pending);
         pthread_mutex_lock(&instance->send_lock);
         instance->writer_busy = false;
@@ -177,29 +175,37 @@ void *cella_instance_writer_main(void *opaque) {
     return NULL;
 }
 
-static void submit(struct cella_instance *instance, uint16_t type, uint16_t answer,
-                   const struct cella_bytes *parts, size_t part_count, cella_instance_done *done,
-                   void *context) {
+/* A request's frame type, the type of its answer, and who is told. */
+struct submission {
+    uint16_t type;
+    uint16_t answer;
+    cella_instance_done *done;
+    void *context;
+};
+
+static void submit(struct cella_instance *instance, struct submission what, const struct cella_bytes *parts,
+                   size_t part_count) {
     uint64_t id;
-    if (!open_request(instance, answer, done, context, &id))
+    if (!open_request(instance, what.answer, what.done, what.context, &id))
         return;
-    struct cella_frame frame = {.type = type, .id = id};
+    struct cella_frame frame = {.type = what.type, .id = id};
     enum cella_status status = cella_instance_send(instance, frame, parts, part_count);
     struct instance_request request;
-    if (status != CELLA_OK && close_request(instance, id, answer, &request))
-        done(context, status, status == CELLA_LIMIT ? "too much mail waits for this enclave" : "",
-             CELLA_BYTES(NULL, 0));
+    if (status != CELLA_OK && close_request(instance, id, what.answer, &request))
+        what.done(what.context, status, status == CELLA_LIMIT ? "too much mail waits for this enclave" : "",
+                  CELLA_BYTES(NULL, 0));
 }
 
 void cella_instance_mail(struct cella_instance *instance, const uint8_t route[CELLA_ROUTE_SIZE],
                          struct cella_bytes mail, cella_instance_done *done, void *context) {
     const struct cella_bytes parts[] = {CELLA_BYTES(route, CELLA_ROUTE_SIZE), mail};
-    submit(instance, CELLA_FRAME_MAIL, CELLA_FRAME_MAIL_DONE, parts, 2, done, context);
+    submit(instance, (struct submission){CELLA_FRAME_MAIL, CELLA_FRAME_MAIL_DONE, done, context}, parts, 2);
 }
 
 void cella_instance_call(struct cella_instance *instance, struct cella_bytes request,
                          cella_instance_done *done, void *context) {
-    submit(instance, CELLA_FRAME_CALL, CELLA_FRAME_CALL_DONE, &request, 1, done, context);
+    submit(instance, (struct submission){CELLA_FRAME_CALL, CELLA_FRAME_CALL_DONE, done, context}, &request,
+           1);
 }
 
 void cella_instance_report(struct cella_instance *instance, const uint8_t nonce[32],
@@ -209,7 +215,8 @@ void cella_instance_report(struct cella_instance *instance, const uint8_t nonce[
     if (nonce != NULL)
         memcpy(payload + 1, nonce, 32);
     struct cella_bytes part = CELLA_BYTES(payload, sizeof payload);
-    submit(instance, CELLA_FRAME_REPORT, CELLA_FRAME_REPORT_DONE, &part, 1, done, context);
+    submit(instance, (struct submission){CELLA_FRAME_REPORT, CELLA_FRAME_REPORT_DONE, done, context}, &part,
+           1);
 }
 
 void cella_instance_call_nested(struct cella_instance *instance, uint64_t call_id, struct cella_bytes request,
@@ -234,7 +241,6 @@ void cella_instance_call_nested(struct cella_instance *instance, uint64_t call_i
     struct cella_frame frame = {.type = CELLA_FRAME_CALL_NESTED, .id = id};
     pthread_mutex_lock(&calls->ring_lock);
     (void)cella_ring_put_message(&calls->ring, frame, &request, 1);
-    cella_ring_notify(&calls->ring);
     pthread_mutex_unlock(&calls->ring_lock);
 }
 

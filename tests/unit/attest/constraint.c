@@ -132,7 +132,7 @@ static void too_much_is_a_limit(void **state) {
     assert_status(parse(line, &constraint, NULL), CELLA_LIMIT);
     char *at = line;
     for (int number = 0; number <= CELLA_CONSTRAINT_HASHES_MAX; number++)
-        at += sprintf(at, "C:%064d ", number);
+        at += snprintf(at, (size_t)(line + sizeof line - at), "C:%064d ", number);
     assert_refused(line, CELLA_LIMIT, "32");
     at[-67] = '\0';
     assert_status(parse(line, &constraint, NULL), CELLA_OK);

@@ -29,6 +29,10 @@ static void assert_hex(const uint8_t *data, size_t size, const char *expected) {
     assert_bytes(CELLA_BYTES(data, size), test_hex(expected));
 }
 
+static int number(const char *text) {
+    return (int)strtol(text, NULL, 10);
+}
+
 static void assert_quote_matches(const struct sgx_case *one) {
     struct cella_sgx_quote quote;
     assert_status(cella_sgx_quote_parse(one->parts.evidence, &quote, NULL), CELLA_OK);
@@ -37,10 +41,10 @@ static void assert_quote_matches(const struct sgx_case *one) {
     assert_hex(quote.body.attributes, 16, sgx_expect_value(one->expect, "attributes"));
     assert_hex(quote.body.report_data, 64, sgx_expect_value(one->expect, "report_data"));
     assert_hex(quote.qe_report.mr_signer, 32, sgx_expect_value(one->expect, "qe_mrsigner"));
-    assert_int_equal(quote.qe_report.isv_prod_id, atoi(sgx_expect_value(one->expect, "qe_isvprodid")));
-    assert_int_equal(quote.qe_report.isv_svn, atoi(sgx_expect_value(one->expect, "qe_isvsvn")));
+    assert_int_equal(quote.qe_report.isv_prod_id, number(sgx_expect_value(one->expect, "qe_isvprodid")));
+    assert_int_equal(quote.qe_report.isv_svn, number(sgx_expect_value(one->expect, "qe_isvsvn")));
     assert_int_equal((int)quote.authentication_data.size,
-                     atoi(sgx_expect_value(one->expect, "qe_auth_data_len")));
+                     number(sgx_expect_value(one->expect, "qe_auth_data_len")));
 }
 
 static void quote_fields_are_read(void **state) {
@@ -54,9 +58,9 @@ static void assert_identity_matches(const struct sgx_case *one) {
     assert_int_equal(verdict.identity.code_hash.size, 32);
     assert_hex(verdict.identity.code_hash.bytes, 32, sgx_expect_value(one->expect, "mrenclave"));
     assert_hex(verdict.identity.code_signer.bytes, 32, sgx_expect_value(one->expect, "mrsigner"));
-    assert_int_equal(verdict.identity.product_id, atoi(sgx_expect_value(one->expect, "isvprodid")));
-    assert_int_equal(verdict.identity.security_version, atoi(sgx_expect_value(one->expect, "isvsvn")));
-    assert_int_equal(verdict.debug, atoi(sgx_expect_value(one->expect, "debug")));
+    assert_int_equal(verdict.identity.product_id, number(sgx_expect_value(one->expect, "isvprodid")));
+    assert_int_equal(verdict.identity.security_version, number(sgx_expect_value(one->expect, "isvsvn")));
+    assert_int_equal(verdict.debug, number(sgx_expect_value(one->expect, "debug")));
     assert_hex(verdict.fmspc, 6, sgx_expect_value(one->expect, "pck_fmspc"));
     assert_false(verdict.simulated);
 }
@@ -67,10 +71,9 @@ static void identities_are_as_expected(void **state) {
 
 static void assert_advisories(const struct cella_advisories *found, const char *expected) {
     char text[CELLA_ADVISORIES_MAX * CELLA_ADVISORY_SIZE_MAX] = "";
-    for (size_t at = 0; at < found->count; at++) {
-        strcat(text, at == 0 ? "" : ",");
-        strcat(text, found->ids[at]);
-    }
+    size_t size = 0;
+    for (size_t at = 0; at < found->count; at++)
+        size += (size_t)snprintf(text + size, sizeof text - size, "%s%s", at == 0 ? "" : ",", found->ids[at]);
     assert_string_equal(found->count == 0 ? "-" : text, expected);
 }
 

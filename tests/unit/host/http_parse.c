@@ -173,9 +173,10 @@ static void a_start_is_bounded(void **state) {
     static char body[CELLA_HTTP_START_LIMIT + 100];
     memset(body, ' ', sizeof body - 1);
     assert_status(parse_start(body), CELLA_HTTP_BODY);
-    char *at = body + sprintf(body, "{\"name\":\"a\",\"machine\":\"/m\",\"image\":\"/");
-    memset(at, 'i', CELLA_HTTP_PATH_LIMIT);
-    strcpy(at + CELLA_HTTP_PATH_LIMIT, "\"}");
+    char long_path[CELLA_HTTP_PATH_LIMIT + 1];
+    memset(long_path, 'i', CELLA_HTTP_PATH_LIMIT);
+    long_path[CELLA_HTTP_PATH_LIMIT] = '\0';
+    snprintf(body, sizeof body, "{\"name\":\"a\",\"machine\":\"/m\",\"image\":\"/%s\"}", long_path);
     assert_status(parse_start(body), CELLA_HTTP_BODY);
 }
 
