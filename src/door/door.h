@@ -100,11 +100,10 @@ enum cella_status cella_ring_try_put(struct cella_ring *ring, struct cella_frame
 /* The same, sleeping until there is room. CELLA_CLOSED: `stop` was set (whoever sets it rings space_bell). */
 enum cella_status cella_ring_put(struct cella_ring *ring, struct cella_frame frame,
                                  const struct cella_bytes *parts, size_t part_count);
-/* A message of any size in as many frames as it needs; frame.size and MORE are set by the call. */
+/* A message of any size in as many frames as it needs, rung for; frame.size and MORE are set by the call. */
 enum cella_status cella_ring_put_message(struct cella_ring *ring, struct cella_frame frame,
                                          const struct cella_bytes *parts, size_t part_count);
-/* Rings the consumer's bell if one sleeps and none polls. Puts do not ring by themselves, so that a batch
- * rings once. */
+/* Rings for single frames that were put: wakes one consumer if one sleeps and none polls. */
 void cella_ring_notify(struct cella_ring *ring);
 /* Bytes that could be put now. */
 size_t cella_ring_room(struct cella_ring *ring);

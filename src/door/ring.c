@@ -69,6 +69,24 @@ enum cella_status cella_ring_try_put(struct cella_ring *ring, struct cella_frame
     return CELLA_OK;
 }
 
+/* Rings the consumers' bell if one sleeps. A frame inside a long message belongs to the consumer that took
+ * the first one, who may sleep among others that have nothing to do with it: then all are woken. */
+static void notify(struct cella_ring *ring, bool all) {
+    struct cella_ring_shared *shared = ring->shared;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&shared->consumers_wait, __ATOMIC_RELAXED) == 0)
+        return;
+    /* One that looks at the ring without sleeping will find a single frame by itself. */
+    if (!all && __atomic_load_n(&shared->consumers_poll, __ATOMIC_RELAXED) != 0)
+        return;
+    __atomic_fetch_add(&shared->data_bell, 1, __ATOMIC_SEQ_CST);
+    ring->park->wake(&shared->data_bell, all ? INT32_MAX : 1);
+}
+
+void cella_ring_notify(struct cella_ring *ring) {
+    notify(ring, false);
+}
+
 enum cella_status cella_ring_put(struct cella_ring *ring, struct cella_frame frame,
                                  const struct cella_bytes *parts, size_t part_count) {
     for (;;) {
@@ -77,7 +95,7 @@ enum cella_status cella_ring_put(struct cella_ring *ring, struct cella_frame fra
             return status;
         if (ring->stop != NULL && __atomic_load_n(ring->stop, __ATOMIC_SEQ_CST) != 0)
             return CELLA_CLOSED;
-        cella_ring_notify(ring);
+        notify(ring, true);
         uint32_t seen = __atomic_load_n(&ring->shared->space_bell, __ATOMIC_SEQ_CST);
         __atomic_store_n(&ring->shared->producer_waits, 1, __ATOMIC_SEQ_CST);
         bool stopped = ring->stop != NULL && __atomic_load_n(ring->stop, __ATOMIC_SEQ_CST) != 0;
@@ -121,9 +139,10 @@ enum cella_status cella_ring_put_message(struct cella_ring *ring, struct cella_f
     for (size_t i = 0; i < part_count; i++)
         left += parts[i].size;
     struct cut cut = {.parts = parts, .part_count = part_count};
+    size_t frames = 0;
     do {
         size_t size = left < CELLA_DOOR_FRAME_MAX ? left : CELLA_DOOR_FRAME_MAX;
-        struct cella_bytes pieces[CUT_PARTS];
+        struct cella_bytes pieces[CUT_PARTS] = {{.size = 0}};
         size_t count = cut_next(&cut, size, pieces);
         left -= size;
         frame.size = (uint32_t)size;
@@ -131,21 +150,13 @@ enum cella_status cella_ring_put_message(struct cella_ring *ring, struct cella_f
         enum cella_status status = cella_ring_put(ring, frame, pieces, count);
         if (status != CELLA_OK)
             return status;
-        /* A long message is worth working on from its first frames. */
-        if (left > 0)
-            cella_ring_notify(ring);
+        if (frame.flags != 0 || frames > 0)
+            notify(ring, true);
+        frames++;
     } while (left > 0);
+    if (frames == 1)
+        notify(ring, false);
     return CELLA_OK;
-}
-
-void cella_ring_notify(struct cella_ring *ring) {
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    struct cella_ring_shared *shared = ring->shared;
-    if (__atomic_load_n(&shared->consumers_wait, __ATOMIC_RELAXED) == 0 ||
-        __atomic_load_n(&shared->consumers_poll, __ATOMIC_RELAXED) != 0)
-        return;
-    __atomic_fetch_add(&shared->data_bell, 1, __ATOMIC_SEQ_CST);
-    ring->park->wake(&shared->data_bell, 1);
 }
 
 bool cella_ring_has_data(struct cella_ring *ring) {

@@ -52,8 +52,6 @@ void cella_channel_send(enum cella_frame_type type, uint64_t id, const struct ce
     CELLA_ASSERT(cella_door_allows(CELLA_SIDE_ENCLAVE, frame.type, (enum cella_door_phase)channel.phase));
     pthread_mutex_lock(&channel.send_lock);
     enum cella_status status = cella_ring_put_message(&channel.replies, frame, parts, part_count);
-    if (status == CELLA_OK)
-        cella_ring_notify(&channel.replies);
     pthread_mutex_unlock(&channel.send_lock);
     if (status != CELLA_OK)
         broken(0);

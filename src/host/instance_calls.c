@@ -50,7 +50,6 @@ static void answer(const struct call *call, uint16_t type, enum cella_status sta
     pop_call(instance, call);
     pthread_mutex_lock(&calls->ring_lock);
     (void)cella_ring_put_message(&calls->ring, frame, parts, 2);
-    cella_ring_notify(&calls->ring);
     pthread_mutex_unlock(&calls->ring_lock);
 }
 
