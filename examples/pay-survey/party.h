@@ -31,7 +31,8 @@ enum party_outcome party_check_terms(struct cella_client *client, const char *ag
 enum party_outcome party_send(struct cella_client *client, const char *agreed, const char *mark_path,
                               struct cella_bytes file, char **ret_words, struct cella_error *error);
 
-/* Waits up to `wait_ms` for the result to be posted, then asks for it; `*ret_posted` (may be NULL) says which.
+/* Waits up to `wait_ms` for the result to be posted, then asks for it; `*ret_posted` (may be NULL) says
+ * which.
  * `*ret_result` (with PARTY_OK) is text from malloc. */
 enum party_outcome party_result(struct cella_client *client, unsigned wait_ms, char **ret_result,
                                 bool *ret_posted, struct cella_error *error);
