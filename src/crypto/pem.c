@@ -11,10 +11,9 @@ static bool is_space(uint8_t character) {
     return character == ' ' || character == '\n' || character == '\r' || character == '\t';
 }
 
-static bool is_base64(uint8_t character) {
-    return (character >= 'A' && character <= 'Z') || (character >= 'a' && character <= 'z') ||
-           (character >= '0' && character <= '9') || character == '+' || character == '/';
-}
+/* Certificates are read often enough that a table pays. */
+static const bool is_base64[256] = {
+    ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['+'] = true, ['/'] = true};
 
 /* Base64 characters on their way to the decoder, which wants whole groups of four and leaves padding to us.
  */
@@ -26,7 +25,7 @@ struct chunk {
 
 static bool add_character(struct chunk *chunk, uint8_t character) {
     bool is_padding = character == '=';
-    if (!is_padding && (!is_base64(character) || chunk->padding > 0))
+    if (!is_padding && (!is_base64[character] || chunk->padding > 0))
         return false;
     chunk->padding += is_padding;
     chunk->characters[chunk->count++] = character;

@@ -34,6 +34,17 @@ static enum cella_status read_certificate(struct work *work, struct cella_bytes 
     return CELLA_OK;
 }
 
+/* The text without white space and zeros around it. */
+static struct cella_bytes trimmed(struct cella_bytes text) {
+    while (text.size > 0 && text.data[0] <= ' ') {
+        text.data++;
+        text.size--;
+    }
+    while (text.size > 0 && text.data[text.size - 1] <= ' ')
+        text.size--;
+    return text;
+}
+
 static bool is_used_up(struct cella_bytes rest) {
     uint8_t der[CELLA_CERTIFICATE_SIZE_MAX];
     size_t size = 0;
@@ -46,6 +57,7 @@ static enum cella_status read_evidence_chain(struct work *work, struct cella_byt
     enum cella_status status = read_certificate(work, &pem, "the PCK certificate", failure, &chain->pck);
     if (status == CELLA_OK)
         status = read_certificate(work, &pem, "the PCK CA certificate", failure, &chain->ca);
+    chain->last_text = trimmed(pem);
     if (status == CELLA_OK)
         status = read_certificate(work, &pem, "the root certificate", failure, &chain->root);
     if (status == CELLA_OK && !is_used_up(pem))
@@ -55,6 +67,7 @@ static enum cella_status read_evidence_chain(struct work *work, struct cella_byt
         struct cella_certificate root = chain->ca;
         chain->ca = chain->root;
         chain->root = root;
+        chain->last_text = CELLA_BYTES(NULL, 0);
     }
     if (status == CELLA_OK)
         status = cella_sgx_platform_read(&chain->pck, &chain->platform, work->error);
@@ -71,7 +84,8 @@ static enum cella_status read_signing_chain(struct work *work, struct cella_byte
         return cella_fail(work->error, CELLA_COLLATERAL_MISSING, "the TCB signing certificate is missing");
     enum cella_status status =
         read_certificate(work, &pem, "the TCB signing certificate", failure, &work->chain->tcb_signing);
-    if (status != CELLA_OK || is_used_up(pem))
+    /* The very text that was read as the root of the evidence needs no second reading. */
+    if (status != CELLA_OK || is_used_up(pem) || same(trimmed(pem), work->chain->last_text))
         return status;
     status = read_certificate(work, &pem, "the root of the TCB signing chain", failure, &root);
     if (status == CELLA_OK && !is_used_up(pem))

@@ -17,6 +17,7 @@ struct cella_sgx_chain {
     struct cella_crl pck_crl;
     struct cella_sgx_anchor anchor;
     struct cella_sgx_platform platform; /* what the PCK certificate says */
+    struct cella_bytes last_text;       /* PEM of the root in the evidence, if it stands last there */
     struct cella_ecdsa_public *pck_key;
     struct cella_ecdsa_public *ca_key;
     struct cella_ecdsa_public *tcb_signing_key;

@@ -4,7 +4,6 @@
 #include "base/calendar.h"
 #include "base/hex.h"
 #include <jansson.h>
-#include <stdio.h>
 #include <string.h>
 
 static bool read_hex(const json_t *object, const char *key, uint8_t *out, size_t size) {
@@ -29,15 +28,19 @@ static bool read_date(const json_t *object, const char *key, int64_t *ret_second
                                 ret_seconds) == CELLA_OK;
 }
 
-static bool is_text(const json_t *object, const char *key, const char *text) {
-    const json_t *value = json_object_get(object, key);
+static bool equals(const json_t *value, const char *text) {
     return json_is_string(value) && json_string_length(value) == strlen(text) &&
            strcmp(json_string_value(value), text) == 0;
 }
 
+static bool is_text(const json_t *object, const char *key, const char *text) {
+    return equals(json_object_get(object, key), text);
+}
+
 static bool read_status(const json_t *object, enum cella_tcb_status *ret_status) {
+    const json_t *value = json_object_get(object, "tcbStatus");
     for (int status = CELLA_TCB_UP_TO_DATE; status <= CELLA_TCB_REVOKED; status++)
-        if (is_text(object, "tcbStatus", cella_tcb_status_name((enum cella_tcb_status)status))) {
+        if (equals(value, cella_tcb_status_name((enum cella_tcb_status)status))) {
             *ret_status = (enum cella_tcb_status)status;
             return true;
         }
