@@ -75,6 +75,7 @@ static void open_mail(struct mail_pair *pair, struct cella_bytes bytes) {
     struct cella_error error = {0};
     enum cella_mailbox_verdict verdict;
     bench_check(cella_mailbox_mail_new(pair->mailbox, route, &mail), NULL, "opening");
+    cella_mailbox_mail_expect(mail, bytes.size);
     bench_check(cella_mailbox_mail_feed(mail, bytes, &error), &error, "opening");
     bench_check(cella_mailbox_mail_begin(mail, &verdict, &error), &error, "opening");
     bench_require(verdict == CELLA_MAILBOX_RUN && cella_mailbox_mail_view(mail) != NULL, "opening");

@@ -113,7 +113,7 @@ static void measure_idle_host(const struct fixture *fixture) {
     char state[96];
     (void)snprintf(state, sizeof state, "%s/host", fixture->folder);
     char *const arguments[] = {
-        path, (char *)"host", (char *)"--listen", (char *)"127.0.0.1:0", (char *)"--folder", state, NULL};
+        path, (char *)"host", (char *)"--listen", (char *)"127.0.0.1:0", (char *)"--state", state, NULL};
     pid_t process;
     bench_require(posix_spawn(&process, path, &actions, NULL, arguments, environ) == 0, "posix_spawn");
     posix_spawn_file_actions_destroy(&actions);
