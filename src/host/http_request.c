@@ -130,8 +130,6 @@ static enum cella_status check_head(struct cella_http_request *request, const ch
     }
     if (status == CELLA_OK && atomic_load_explicit(&request->http->closing, memory_order_relaxed))
         status = cella_fail(&request->error, CELLA_CLOSED, "the host is being stopped");
-    request->body_deadline_ms =
-        request->began_ns / 1000000 + (int64_t)request->http->options.body_timeout_s * 1000;
     return status;
 }
 
@@ -316,6 +314,8 @@ static enum MHD_Result dispatch(struct cella_http_request *request) {
 static enum MHD_Result begin(struct cella_http_request *request, const char *method) {
     size_t length = 0;
     request->step = CELLA_HTTP_STEP_BODY;
+    request->body_deadline_ms =
+        request->began_ns / 1000000 + (int64_t)request->http->options.body_timeout_s * 1000;
     enum cella_status status = read_length(request, &length);
     if (status == CELLA_OK)
         status = check_head(request, method, length);
