@@ -43,8 +43,10 @@ static enum party_outcome ask(struct cella_client *client, const char *topic, st
         return PARTY_TROUBLE;
     char *text = replied ? strndup((const char *)reply.body, reply.body_size) : NULL;
     cella_client_mail_deinit(&reply);
-    if (text == NULL)
-        return say(error, PARTY_TROUBLE, "the enclave sent no reply on topic %s", topic);
+    if (text == NULL) {
+        say(error, PARTY_TROUBLE, "the enclave sent no reply on topic %s", topic);
+        return PARTY_TROUBLE;
+    }
     *ret_text = text;
     return PARTY_OK;
 }
@@ -75,7 +77,7 @@ enum party_outcome party_check_terms(struct cella_client *client, const char *ag
                                      struct cella_error *error) {
     char *terms = NULL;
     enum party_outcome outcome = ask(client, "terms", CELLA_BYTES(NULL, 0), &terms, error);
-    if (outcome == PARTY_OK)
+    if (terms != NULL)
         outcome = compare_terms(terms, agreed, error);
     free(terms);
     return outcome;

@@ -44,7 +44,7 @@ static const char *value_of(const char *name, size_t size, char keys[DEMO_PARTY_
 static void fill(const char *template, char keys[DEMO_PARTY_COUNT][DEMO_KEY_TEXT], FILE *out) {
     while (*template != '\0') {
         size_t plain = strcspn(template, "@");
-        fwrite(template, 1, plain, out);
+        (void)fwrite(template, 1, plain, out); /* ferror() tells, at the end */
         template += plain;
         if (*template == '\0')
             return;
@@ -71,7 +71,8 @@ static enum cella_status read_settings(const struct demo *demo, char keys[DEMO_P
     FILE *out = open_memstream(&text, &text_size);
     if (out != NULL) {
         fill((const char *)template, keys, out);
-        if (fclose(out) != 0)
+        bool failed = ferror(out) != 0;
+        if (fclose(out) != 0 || failed)
             text_size = 0;
     }
     if (text_size == 0)

@@ -299,7 +299,7 @@ bool demo_refuse_bad_row(struct demo *demo) {
     uint8_t *gender = memmem(file + size / 2, size - size / 2, ",male,", strlen(",male,"));
     bool held = demo_check(&demo->story, gender != NULL, "somewhere in %s's file \"male\" becomes \"mole\"",
                            demo_party_names[3]);
-    if (held)
+    if (gender != NULL)
         gender[2] = 'o';
     held = held && demo_ok(&demo->story, demo_party_open(demo, 3, DEMO_ENCLAVE, NULL, &client, &error),
                            &error, "the client");
@@ -340,11 +340,12 @@ bool demo_refuse_second_file(struct demo *demo) {
     bool held = demo_check(&demo->story, outcome == PARTY_SENT_BEFORE,
                            "%s's own program does not send again for this survey id", demo_party_names[0]);
     enum cella_status status = send_raw(demo, 0, NULL, CELLA_BYTES(file, size), &reply, &error);
-    held =
-        held && demo_ok(&demo->story, status, &error, "the second file") &&
-        demo_check(&demo->story, memmem(reply.body, reply.body_size, "cannot be replaced", 18) != NULL,
-                   "nor does the enclave take it: \"a file of %s is in already; a file cannot be replaced\"",
-                   demo_party_names[0]);
+    held = held && demo_ok(&demo->story, status, &error, "the second file") &&
+           demo_check(
+               &demo->story,
+               reply.body != NULL && memmem(reply.body, reply.body_size, "cannot be replaced", 18) != NULL,
+               "nor does the enclave take it: \"a file of %s is in already; a file cannot be replaced\"",
+               demo_party_names[0]);
     cella_client_mail_deinit(&reply);
     cella_wipe_free(file, size);
     demo_end(&demo->story, "One file each and one result: nobody can change rows and look again. A second "
