@@ -19,6 +19,7 @@ struct work {
     uint8_t digest[32];
     bool repeat;    /* the topic's last name is used again */
     bool given_up;  /* that name belongs to a request that the caller gave up */
+    bool in_doubt;  /* an earlier attempt under that name left and was not answered */
     bool restarted; /* a session was dropped once for this request */
     unsigned pauses;
     struct cella_mail_letter letter; /* the reply */
@@ -146,6 +147,15 @@ static enum cella_status note(struct work *work, enum cella_client_outcome outco
                       CELLA_CLIENT_PENDING_LIMIT);
 }
 
+/* A handler that refuses settles the doubt about earlier attempts: had one been done, its reply would have
+ * come back. A refusal on the way to the handler tells of this attempt only. */
+static void note_refusal(struct work *work, enum cella_status status) {
+    bool settled = status == CELLA_HANDLER_FAILED || (means_not_done(status) && !work->in_doubt);
+    if (settled && !work->given_up)
+        note(work, CELLA_CLIENT_DENIED, NULL);
+    work->in_doubt = !settled;
+}
+
 /* Seals and sends; the reply's bytes are the caller's to free. What left is on disk before it leaves. */
 static enum cella_status seal_and_carry(struct work *work, uint64_t *ret_sequence, uint8_t **ret_reply,
                                         size_t *ret_size, struct cella_error *error) {
@@ -157,11 +167,8 @@ static enum cella_status seal_and_carry(struct work *work, uint64_t *ret_sequenc
                                          .way = work->way,
                                          .padding = client->padding,
                                          .repeat = work->repeat};
-    enum cella_status status = note(work,
-                                    work->repeat && !work->given_up ? CELLA_CLIENT_IN_DOUBT
-                                    : work->given_up                ? CELLA_CLIENT_GIVEN_UP
-                                                                    : CELLA_CLIENT_IN_DOUBT,
-                                    error);
+    enum cella_status status =
+        note(work, work->given_up ? CELLA_CLIENT_GIVEN_UP : CELLA_CLIENT_IN_DOUBT, error);
     if (status != CELLA_OK)
         return status;
     status = cella_mail_session_seal(client->session, &request, work->request->body, &mail, &size,
@@ -176,8 +183,8 @@ static enum cella_status seal_and_carry(struct work *work, uint64_t *ret_sequenc
     if (status == CELLA_OK)
         status = carry(client, CELLA_BYTES(mail, size), ret_reply, ret_size, error);
     free(mail);
-    if (status != CELLA_OK && !work->given_up && means_not_done(status))
-        note(work, CELLA_CLIENT_DENIED, NULL);
+    if (status != CELLA_OK)
+        note_refusal(work, status);
     return status;
 }
 
@@ -239,6 +246,7 @@ static enum cella_status attest_again(struct work *work, struct cella_error *err
     }
     work->repeat = false;
     work->given_up = false;
+    work->in_doubt = false;
     struct cella_client_pending *entry = cella_client_pending_find(&client->state, work->topic);
     if (entry == NULL || entry->outcome != CELLA_CLIENT_LOST)
         return CELLA_OK;
@@ -259,6 +267,7 @@ static enum cella_status go_on(struct work *work, struct cella_error *error) {
     cella_client_pending_clear(&client->state, work->topic);
     work->repeat = false;
     work->given_up = false;
+    work->in_doubt = false;
     return CELLA_OK;
 }
 
@@ -280,6 +289,7 @@ static enum cella_status look_back(struct work *work, struct cella_error *error)
             return cella_fail(error, CELLA_CLIENT_PENDING,
                               "the last request on topic %s has no answer yet, and this is another one",
                               work->topic);
+        work->in_doubt = true;
         break;
     case CELLA_CLIENT_GIVEN_UP:
         work->given_up = true;
