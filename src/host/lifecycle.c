@@ -80,12 +80,6 @@ static void on_ended(void *context, enum cella_status status, const char *reason
             events->ended(events->context, enclave, status, reason);
     }
     if (submit)
-        enclave->reap_queued = true;
-    pthread_mutex_unlock(&enclave->lock);
-    if (by_itself)
-        cella_host_log(enclave->host, "error", enclave, "ended", "status=%s reason=\"%s\"",
-                       cella_status_name(status), reason);
-    if (submit)
         cella_worker_submit(&enclave->host->supervisor, &enclave->reap);
 }
 
