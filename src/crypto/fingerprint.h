@@ -11,10 +11,19 @@
 #define CELLA_FINGERPRINT_KEY_SIZE 32
 #define CELLA_FINGERPRINT_SIZE     16
 
-/* The fingerprint of the parts in a row; where one ends and the next begins is the caller's to encode.
- * CELLA_NO_MEMORY, CELLA_CRYPTO. */
-enum cella_status cella_fingerprint(const uint8_t key[CELLA_FINGERPRINT_KEY_SIZE],
-                                    const struct cella_bytes *parts, size_t count,
-                                    uint8_t ret_fingerprint[CELLA_FINGERPRINT_SIZE]);
+/* A message in parts. Owns a libcrypto object from init until deinit; a zeroed one is valid for deinit. */
+struct cella_fingerprint {
+    void *state;
+};
+
+/* CELLA_NO_MEMORY, CELLA_CRYPTO. */
+enum cella_status cella_fingerprint_init(struct cella_fingerprint *fingerprint,
+                                         const uint8_t key[CELLA_FINGERPRINT_KEY_SIZE]);
+/* The next part; where one ends and the next begins is the caller's to encode. CELLA_CRYPTO. */
+enum cella_status cella_fingerprint_update(struct cella_fingerprint *fingerprint, struct cella_bytes part);
+/* Ends it: only deinit may follow. CELLA_CRYPTO. */
+enum cella_status cella_fingerprint_final(struct cella_fingerprint *fingerprint,
+                                          uint8_t ret_fingerprint[CELLA_FINGERPRINT_SIZE]);
+void cella_fingerprint_deinit(struct cella_fingerprint *fingerprint);
 
 #endif

@@ -127,23 +127,58 @@ static enum cella_status open_handshake(struct cella_mailbox_mail *mail, const s
     return status;
 }
 
-static enum cella_status open_packet(void *context, uint64_t index, const struct cella_bytes ad[2],
-                                     struct cella_bytes sealed, uint8_t *out) {
-    struct cella_mailbox_mail *mail = context;
+static enum cella_status open_transport(struct cella_mailbox_mail *mail, uint64_t index,
+                                        const struct cella_bytes ad[2], struct cella_bytes sealed,
+                                        uint8_t *out) {
     struct cella_mailbox_session *session = mail->session;
+    uint64_t n = mail->opener.header.number * CELLA_MAIL_PACKET_COUNT_MAX + index;
+    enum cella_status status = CELLA_OK;
     if (session != NULL) {
         pthread_mutex_lock(&session->lock);
-        enum cella_status status = cella_noise_decrypt_at(
-            &session->receive, mail->opener.header.number * CELLA_MAIL_PACKET_COUNT_MAX + index, ad, sealed,
-            out);
+        status = cella_noise_decrypt_at(&session->receive, n, ad, sealed, out);
         pthread_mutex_unlock(&session->lock);
         return status;
     }
-    if (index == 0)
-        return open_handshake(mail, ad, sealed, out);
-    enum cella_status status =
-        index == 1 ? cella_noise_split(&mail->handshake, &mail->receive, NULL) : CELLA_OK;
-    return status == CELLA_OK ? cella_noise_decrypt_at(&mail->receive, index, ad, sealed, out) : status;
+    if (index == 1)
+        status = cella_noise_split(&mail->handshake, &mail->receive, NULL);
+    return status == CELLA_OK ? cella_noise_decrypt_at(&mail->receive, n, ad, sealed, out) : status;
+}
+
+/* The fingerprint begins with the envelope and its size, filled up to whole blocks of 16 bytes: the packets
+ * that follow are then taken at full speed. */
+static enum cella_status start_fingerprint(struct cella_mailbox_mail *mail) {
+    static const uint8_t zeros[16];
+    struct cella_bytes envelope = mail->opener.header.envelope;
+    uint8_t size[16];
+    struct cella_writer writer;
+    cella_writer_init(&writer, size, sizeof size);
+    cella_write_u64(&writer, envelope.size);
+    cella_write_u64(&writer, 0);
+    enum cella_status status = cella_fingerprint_init(&mail->fingerprint, mail->mailbox->fingerprint_key);
+    if (status == CELLA_OK)
+        status = cella_fingerprint_update(&mail->fingerprint, CELLA_BYTES(size, sizeof size));
+    if (status == CELLA_OK)
+        status = cella_fingerprint_update(&mail->fingerprint, envelope);
+    if (status == CELLA_OK)
+        status =
+            cella_fingerprint_update(&mail->fingerprint, CELLA_BYTES(zeros, (16 - envelope.size % 16) % 16));
+    return status;
+}
+
+/* The fingerprint is taken packet by packet, while the bytes are in the cache. */
+static enum cella_status open_packet(void *context, uint64_t index, const struct cella_bytes ad[2],
+                                     struct cella_bytes sealed, uint8_t *out) {
+    struct cella_mailbox_mail *mail = context;
+    enum cella_mail_kind kind = mail->opener.header.kind;
+    enum cella_status status = index == 0 && mail->session == NULL
+                                   ? open_handshake(mail, ad, sealed, out)
+                                   : open_transport(mail, index, ad, sealed, out);
+    if (status == CELLA_OK && index == 0)
+        status = start_fingerprint(mail);
+    if (status == CELLA_OK)
+        status = cella_fingerprint_update(
+            &mail->fingerprint, CELLA_BYTES(out, sealed.size - cella_mail_packet_overhead(kind, index)));
+    return status;
 }
 
 enum cella_status cella_mailbox_mail_new(struct cella_mailbox *mailbox,
@@ -187,8 +222,11 @@ enum cella_status cella_mailbox_mail_feed(struct cella_mailbox_mail *mail, struc
     if (mail->state != CELLA_MAIL_ARRIVING)
         return cella_fail(error, CELLA_ARGUMENT, "the mail was begun already");
     enum cella_status status = cella_mail_opener_feed(&mail->opener, chunk, error);
-    if (status == CELLA_OK && mail->opener.complete && !before && mail->session != NULL)
-        status = use_number(mail, error);
+    if (status == CELLA_OK && mail->opener.complete && !before) {
+        status = cella_fingerprint_final(&mail->fingerprint, mail->request_fingerprint);
+        if (status == CELLA_OK && mail->session != NULL)
+            status = use_number(mail, error);
+    }
     mail->opener.failed = status != CELLA_OK;
     return status;
 }
@@ -234,12 +272,14 @@ static enum cella_status begin_request(struct cella_mailbox_mail *mail, struct c
 static enum cella_status begin_locked(struct cella_mailbox_mail *mail, struct cella_history_request *request,
                                       struct cella_error *error) {
     struct cella_mailbox *mailbox = mail->mailbox;
-    struct cella_history_sender *sender = cella_history_find(&mailbox->history, mail->view.sender);
+    struct cella_history_sender *sender = mail->session != NULL ? mail->session->sender : NULL;
+    if (sender == NULL)
+        sender = cella_history_find(&mailbox->history, mail->view.sender);
     enum cella_status status = check_session_id(mail, error);
     /* Before the sender gets a place: old mail must not push out those who are remembered. */
     if (status == CELLA_OK && sender == NULL && mail->opener.header.role == CELLA_MAIL_REQUEST)
         status = cella_history_check_new(&mailbox->history, request->birth, error);
-    if (status == CELLA_OK)
+    if (status == CELLA_OK && sender == NULL)
         status = cella_history_sender(&mailbox->history, mail->view.sender, &sender, error);
     if (status != CELLA_OK)
         return status;
@@ -251,16 +291,6 @@ static enum cella_status begin_locked(struct cella_mailbox_mail *mail, struct ce
     mail->verdict = CELLA_MAILBOX_HELLO;
     mail->state = CELLA_MAIL_ANSWERABLE;
     return CELLA_OK;
-}
-
-/* Envelope and body, with the place where one ends. */
-static enum cella_status fingerprint(struct cella_mailbox_mail *mail, uint8_t *out) {
-    uint8_t size[8];
-    struct cella_writer writer;
-    cella_writer_init(&writer, size, sizeof size);
-    cella_write_u64(&writer, mail->view.envelope.size);
-    const struct cella_bytes parts[] = {CELLA_BYTES(size, sizeof size), mail->view.envelope, mail->view.body};
-    return cella_fingerprint(mail->mailbox->fingerprint_key, parts, 3, out);
 }
 
 enum cella_status cella_mailbox_mail_begin(struct cella_mailbox_mail *mail,
@@ -280,11 +310,9 @@ enum cella_status cella_mailbox_mail_begin(struct cella_mailbox_mail *mail,
     struct cella_history_request request = {
         .topic = header->topic, .sequence = header->sequence, .birth = header->birth};
     memcpy(request.mail_id, mail->id, sizeof request.mail_id);
-    enum cella_status status = fingerprint(mail, request.fingerprint);
-    if (status != CELLA_OK)
-        return cella_fail(error, status, "the fingerprint of the mail");
+    memcpy(request.fingerprint, mail->request_fingerprint, sizeof request.fingerprint);
     pthread_mutex_lock(&mail->mailbox->lock);
-    status = begin_locked(mail, &request, error);
+    enum cella_status status = begin_locked(mail, &request, error);
     pthread_mutex_unlock(&mail->mailbox->lock);
     if (status == CELLA_OK)
         *ret_verdict = mail->verdict;
@@ -327,6 +355,7 @@ void cella_mailbox_mail_free(struct cella_mailbox_mail *mail) {
     cella_mail_opener_deinit(&mail->opener);
     cella_noise_handshake_deinit(&mail->handshake);
     cella_noise_cipher_deinit(&mail->receive);
+    cella_fingerprint_deinit(&mail->fingerprint);
     cella_wipe_free(mail->stored, mail->stored_size);
     cella_wipe_free(mail, sizeof *mail);
 }

@@ -50,7 +50,9 @@ struct cella_mailbox_mail {
     struct cella_mailbox *mailbox;
     struct cella_mail_opener opener;
     struct cella_noise_handshake handshake;
-    struct cella_noise_cipher receive; /* packets of one-shot mail after the first */
+    struct cella_noise_cipher receive;    /* packets of one-shot mail after the first */
+    struct cella_fingerprint fingerprint; /* of a request's envelope, body and padding */
+    uint8_t request_fingerprint[CELLA_FINGERPRINT_SIZE];
     const struct cella_x25519_key *key;
     struct cella_mailbox_session *session;
     enum cella_mail_state state;

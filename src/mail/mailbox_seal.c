@@ -199,6 +199,15 @@ static enum cella_status address_post(struct cella_mailbox *mailbox, const uint8
     return CELLA_OK;
 }
 
+static enum cella_status post_one_shot(struct cella_mailbox *mailbox, const uint8_t *recipient,
+                                       struct cella_mail_header *header, struct cella_bytes body,
+                                       uint8_t *out, struct cella_error *error) {
+    enum cella_status status = cella_random(header->session_id, sizeof header->session_id);
+    if (status == CELLA_OK)
+        status = seal_one_shot(mailbox, &mailbox->session_key, recipient, header, body, out);
+    return status == CELLA_OK ? CELLA_OK : cella_fail(error, status, "the post could not be sealed");
+}
+
 enum cella_status cella_mailbox_post_seal(struct cella_mailbox *mailbox,
                                           const uint8_t recipient[CELLA_MAIL_KEY_SIZE], const char *topic,
                                           struct cella_bytes body, struct cella_mailbox_post *ret_post,
@@ -214,20 +223,17 @@ enum cella_status cella_mailbox_post_seal(struct cella_mailbox *mailbox,
     if (body.size > mailbox->limits.max_mail_size)
         return cella_fail(error, CELLA_LIMIT, "the post has %zu bytes, max_mail_size is %llu", body.size,
                           (unsigned long long)mailbox->limits.max_mail_size);
-    enum cella_status status = cella_random(header.session_id, sizeof header.session_id);
-    if (status != CELLA_OK)
-        return cella_fail(error, status, "the post's id");
     /* One-shot is the larger of the two ways. */
     uint8_t *out = malloc(cella_mail_size(&header, body.size));
     if (out == NULL)
         return cella_fail(error, CELLA_NO_MEMORY, "a post of %zu bytes", body.size);
     pthread_mutex_lock(&mailbox->lock);
-    status = address_post(mailbox, recipient, &header, &session, &post, error);
+    enum cella_status status = address_post(mailbox, recipient, &header, &session, &post, error);
     pthread_mutex_unlock(&mailbox->lock);
     if (status == CELLA_OK && session != NULL)
         status = seal_in_session(session, &header, body, out, error);
     else if (status == CELLA_OK)
-        status = seal_one_shot(mailbox, &mailbox->session_key, recipient, &header, body, out);
+        status = post_one_shot(mailbox, recipient, &header, body, out, error);
     if (session != NULL) {
         pthread_mutex_lock(&mailbox->lock);
         cella_mailbox_session_release(session);

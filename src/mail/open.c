@@ -21,6 +21,7 @@ static enum cella_status reserve(struct cella_mail_opener *opener, uint64_t size
         uint64_t limit = cella_mail_padded_size(CELLA_MAIL_PADDING_CLASS, opener->max_body);
         uint64_t wanted = opener->body_capacity * 2;
         wanted = wanted > opener->expected_size ? wanted : opener->expected_size;
+        wanted = wanted > size + opener->in_hand ? wanted : size + opener->in_hand;
         wanted = wanted < limit ? wanted : limit;
         capacity = wanted > size ? wanted : size;
     }
@@ -124,11 +125,11 @@ static enum cella_status finish(struct cella_mail_opener *opener, struct cella_e
     uint64_t size = cella_read_u64(&reader);
     if (size > end || cella_mail_padded_size(opener->header.padding, size) != opener->stream_size)
         return refuse(error);
-    uint8_t different = 0;
-    for (uint64_t i = size; i < end; i++)
-        different = (uint8_t)(different | opener->body[i]);
+    /* All bytes of the padding are zero if the first is, and each equals the next. */
+    const uint8_t *padding = opener->body + size;
+    bool zeros = size == end || (padding[0] == 0 && memcmp(padding, padding + 1, end - size - 1) == 0);
     bool empty = opener->header.role == CELLA_MAIL_HELLO || opener->header.role == CELLA_MAIL_DONE;
-    if (different != 0 || (empty && size > 0))
+    if (!zeros || (empty && size > 0))
         return refuse(error);
     if (size > opener->max_body)
         return cella_fail(error, CELLA_MAIL_TOO_LARGE, "the body has %llu bytes, max_mail_size is %llu",
@@ -188,6 +189,7 @@ static enum cella_status step(struct cella_mail_opener *opener, struct cella_rea
     if (sealed == NULL)
         return opener->failed ? cella_fail(error, CELLA_NO_MEMORY, "packet") : CELLA_OK;
     opener->frame_read = false;
+    opener->in_hand = cella_reader_left(chunk);
     *ret_more = true;
     return open_packet(opener, CELLA_BYTES(sealed, size), error);
 }

@@ -72,6 +72,7 @@ struct cella_mail_opener {
     struct cella_mail_opener_ends ends;
     uint64_t max_body;
     uint64_t expected_size; /* of the stream, if the caller has heard one; used after the first packet */
+    uint64_t in_hand;       /* bytes of the chunk after the packet that is being opened */
     struct cella_mail_header header; /* views into `head`; NULL views until it is whole */
     uint8_t *head;                   /* header and preamble */
     size_t head_size;

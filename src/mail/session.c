@@ -184,6 +184,8 @@ static enum cella_status start(struct cella_mail_session *session, enum cella_ma
     work->life = session->life;
     header->birth = session->birth;
     header->context = CELLA_BYTES(session->context, session->context_size);
+    if (way == CELLA_MAIL_WAY_SESSION && session->phase == CELLA_MAIL_PHASE_OPEN)
+        return start_transport(session, work, error);
     if (session->fixed != NULL) {
         memcpy(header->session_id, session->fixed->session_id, sizeof header->session_id);
         work->sealer.fixed_ephemeral = session->fixed->ephemeral;
@@ -192,8 +194,6 @@ static enum cella_status start(struct cella_mail_session *session, enum cella_ma
     }
     if (way != CELLA_MAIL_WAY_SESSION)
         return start_one_shot(session, way, work, error);
-    if (session->phase == CELLA_MAIL_PHASE_OPEN)
-        return start_transport(session, work, error);
     if (session->phase == CELLA_MAIL_PHASE_OPENING)
         return cella_fail(error, CELLA_MAIL_NOT_OPEN, "the session is being opened");
     if (session->wants_birth && header->role != CELLA_MAIL_HELLO)

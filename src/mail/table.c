@@ -9,9 +9,12 @@ enum cella_status cella_table_init(struct cella_table *table, uint32_t capacity)
     while (size < capacity)
         size *= 2;
     *table = (struct cella_table){.mask = size - 1};
-    enum cella_status status = cella_random(table->seed, sizeof table->seed);
+    uint64_t seed[2];
+    enum cella_status status = cella_random(seed, sizeof seed);
     if (status != CELLA_OK)
         return status;
+    table->factor = (seed[0] >> 3) | 1;
+    table->addend = seed[1] >> 3;
     table->buckets = calloc(size, sizeof(struct cella_table_node *));
     return table->buckets == NULL ? CELLA_NO_MEMORY : CELLA_OK;
 }
@@ -21,16 +24,20 @@ void cella_table_deinit(struct cella_table *table) {
     *table = (struct cella_table){0};
 }
 
-/* Multiply and add modulo 2^61-1 with secret numbers: two keys that a client chooses fall together by chance
- * only. */
-uint64_t cella_table_hash(const struct cella_table *table, struct cella_bytes key) {
+/* Modulo 2^61-1, where 2^61 counts as 1. The result may be the prime itself, which is as good as 0. */
+static uint64_t reduce(unsigned __int128 value) {
     const uint64_t prime = (UINT64_C(1) << 61) - 1;
-    uint64_t factor = table->seed[0] % (prime - 1) + 1;
-    uint64_t hash = table->seed[1] % prime;
+    uint64_t sum = (uint64_t)(value & prime) + (uint64_t)(value >> 61);
+    return (sum & prime) + (sum >> 61);
+}
+
+/* Multiply and add with secret numbers: two keys that a client chooses fall together by chance only. */
+uint64_t cella_table_hash(const struct cella_table *table, struct cella_bytes key) {
+    uint64_t hash = table->addend;
     struct cella_reader reader;
     cella_reader_init(&reader, key);
     while (cella_reader_left(&reader) >= 4)
-        hash = (uint64_t)((unsigned __int128)(hash + cella_read_u32(&reader)) * factor % prime);
+        hash = reduce((unsigned __int128)(hash + cella_read_u32(&reader)) * table->factor);
     return hash;
 }
 

@@ -20,7 +20,8 @@ struct cella_table {
     struct cella_table_node *newest;
     struct cella_table_node *oldest;
     uint32_t count;
-    uint64_t seed[4];
+    uint64_t factor; /* both below 2^61 and secret */
+    uint64_t addend;
 };
 
 /* For about `capacity` entries. CELLA_NO_MEMORY, CELLA_NO_RANDOM. */
