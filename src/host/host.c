@@ -74,7 +74,11 @@ static void refresh_attestations(struct cella_job *job) {
         pthread_mutex_lock(&enclave->lock);
         bool due = enclave->phase == CELLA_HOST_RUNNING && enclave->instance != NULL &&
                    enclave->evidence != NULL && enclave->evidence->refresh_at <= cella_host_now();
+        bool down = enclave->phase == CELLA_HOST_ENDED && enclave->instance == NULL;
         pthread_mutex_unlock(&enclave->lock);
+        /* A restart that failed is tried again, as often as the limit allows. */
+        if (down)
+            cella_enclave_restart(enclave);
         struct cella_error error = {.status = CELLA_OK};
         char text[CELLA_LOG_TEXT_SIZE];
         if (due && cella_enclave_attest(enclave, &error) != CELLA_OK)

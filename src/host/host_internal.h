@@ -51,6 +51,7 @@ struct cella_host_enclave {
     uint64_t starts, ends;
     int64_t restarted_at[16]; /* the newest restarts, a ring */
     unsigned restart_count;
+    bool restart_refused;  /* said in the log already */
     struct cella_job reap; /* runs on the supervisor after the instance ended by itself */
 
     struct cella_posts posts;
@@ -89,6 +90,9 @@ void cella_enclave_free(struct cella_host_enclave *enclave);
 void cella_enclave_discard(struct cella_host_enclave *enclave);
 /* Starts an instance in this place; the caller holds `lifecycle` and the phase is not RUNNING. */
 enum cella_status cella_enclave_start(struct cella_host_enclave *enclave, struct cella_error *error);
+
+/* Starts an instance again that ended by itself, if that is wanted and not too often; holds `lifecycle`. */
+void cella_enclave_restart(struct cella_host_enclave *enclave);
 
 /* Makes evidence without a nonce for the running instance and puts it in the cache. Blocks. */
 enum cella_status cella_enclave_attest(struct cella_host_enclave *enclave, struct cella_error *error);

@@ -36,14 +36,23 @@ void *cella_http_on_target(void *context, const char *uri, struct MHD_Connection
     return request;
 }
 
+/* Gives the body's memory back as soon as nobody needs it. */
+static void release_body(struct cella_http_request *request) {
+    if (request->body == NULL)
+        return;
+    free(request->body);
+    request->body = NULL;
+    atomic_fetch_sub(&request->http->body_bytes, request->body_capacity);
+    request->body_capacity = sizeof request->space;
+    request->body_size = 0;
+}
+
 void cella_http_on_completed(void *context, struct MHD_Connection *connection, void **request_context,
                              enum MHD_RequestTerminationCode code) {
     struct cella_http_request *request = *request_context;
     if (request == NULL)
         return;
-    if (request->body != NULL)
-        atomic_fetch_sub(&request->http->body_bytes, request->body_capacity);
-    free(request->body);
+    release_body(request);
     free(request->reply);
     free(request->start);
     free(request);
@@ -169,6 +178,7 @@ static enum MHD_Result take_body(struct cella_http_request *request, const char 
     if (request->status == CELLA_OK && request->body_size + size > request->body_capacity)
         grow_body(request, request->body_size + size);
     if (request->status != CELLA_OK) {
+        release_body(request);
         request->discarded += size;
         return request->discarded > DRAIN_LIMIT + request->body_limit ? MHD_NO : MHD_YES;
     }
@@ -269,6 +279,8 @@ static bool done_within(struct cella_http_request *request, unsigned spin_us) {
 static enum MHD_Result wait_for_answer(struct cella_http_request *request) {
     request->step = CELLA_HTTP_STEP_WAITING;
     submit(request);
+    /* The host has copied it. Only this thread knows the body. */
+    release_body(request);
     bool mail = request->target.resource == CELLA_HTTP_MAIL && request->method == CELLA_HTTP_POST;
     if (done_within(request, mail ? request->http->options.spin_us : 0))
         return answer(request);

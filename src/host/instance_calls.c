@@ -51,6 +51,7 @@ static void answer(const struct call *call, uint16_t type, enum cella_status sta
     pthread_mutex_lock(&calls->ring_lock);
     (void)cella_ring_put_message(&calls->ring, frame, parts, 2);
     pthread_mutex_unlock(&calls->ring_lock);
+    cella_ring_notify(&calls->ring);
 }
 
 static void *call_main(void *opaque) {

@@ -75,6 +75,7 @@ struct cella_instance {
     bool writer_busy;
 
     struct cella_ring reply_ring; /* reader thread only */
+    uint32_t reader_awake;        /* the reader will look whether requests wait before it sleeps */
     uint8_t *message;             /* reader thread only: what is being collected */
     size_t message_size;
     size_t message_capacity;

@@ -29,6 +29,7 @@ void cella_instance_wire_init(struct cella_instance *instance) {
     cella_ring_init(&instance->request_ring, &door->requests, door->request_data, CELLA_DOOR_RING_SIZE,
                     &cella_instance_park);
     instance->request_ring.stop = &instance->ended;
+    instance->request_ring.patient = &instance->reader_awake;
     cella_ring_init(&instance->reply_ring, &door->replies, door->reply_data, CELLA_DOOR_RING_SIZE,
                     &cella_instance_park);
     for (size_t i = 0; i < CELLA_DOOR_THREADS; i++) {
@@ -145,6 +146,8 @@ enum cella_status cella_instance_send(struct cella_instance *instance, struct ce
         status = queue_message(instance, frame, parts, part_count);
     }
     pthread_mutex_unlock(&instance->send_lock);
+    if (direct)
+        cella_ring_notify(&instance->request_ring);
     return status;
 }
 
@@ -167,6 +170,7 @@ void *cella_instance_writer_main(void *opaque) {
         pthread_mutex_unlock(&instance->send_lock);
         struct cella_bytes part = CELLA_BYTES(pending->data, pending->size);
         (void)cella_ring_put_message(&instance->request_ring, pending->frame, &part, 1);
+        cella_ring_notify(&instance->request_ring);
         free(pending);
         pthread_mutex_lock(&instance->send_lock);
         instance->writer_busy = false;
@@ -242,6 +246,7 @@ void cella_instance_call_nested(struct cella_instance *instance, uint64_t call_i
     pthread_mutex_lock(&calls->ring_lock);
     (void)cella_ring_put_message(&calls->ring, frame, &request, 1);
     pthread_mutex_unlock(&calls->ring_lock);
+    cella_ring_notify(&calls->ring);
 }
 
 static void finish_request(struct cella_instance *instance, uint16_t type, uint64_t id,
@@ -411,6 +416,23 @@ static void fail_all(struct cella_instance *instance) {
     }
 }
 
+/* Sleeps until there may be replies. While requests are under way it looks for a while first; then a request
+ * that waits although enclave threads sleep needs another thread: the ones at work are at something long. */
+static void await_replies(struct cella_instance *instance) {
+    const struct cella_ring *ring = &instance->reply_ring;
+    unsigned open = __atomic_load_n(&instance->open_requests, __ATOMIC_RELAXED);
+    if (open > 0 && cella_ring_look(ring->shared, ring->position, SPINS))
+        return;
+    __atomic_store_n(&instance->reader_awake, 0, __ATOMIC_SEQ_CST);
+    const struct cella_ring_shared *requests = &instance->door->requests;
+    if (__atomic_load_n(&requests->produced, __ATOMIC_SEQ_CST) !=
+        __atomic_load_n(&requests->consumed, __ATOMIC_SEQ_CST)) {
+        cella_ring_notify(&instance->request_ring);
+    }
+    cella_ring_wait(ring->shared, ring->position, &cella_instance_park, 0);
+    __atomic_store_n(&instance->reader_awake, 1, __ATOMIC_SEQ_CST);
+}
+
 void *cella_instance_reader_main(void *opaque) {
     struct cella_instance *instance = opaque;
     static const char no_memory[] = "the host has no memory";
@@ -426,9 +448,7 @@ void *cella_instance_reader_main(void *opaque) {
         if (status == CELLA_UNAVAILABLE && ended)
             break;
         if (status == CELLA_UNAVAILABLE) {
-            unsigned open = __atomic_load_n(&instance->open_requests, __ATOMIC_RELAXED);
-            cella_ring_wait(instance->reply_ring.shared, instance->reply_ring.position, &cella_instance_park,
-                            open > 0 ? SPINS : 0);
+            await_replies(instance);
             continue;
         }
         const char *broken = "the enclave's ring position is impossible";

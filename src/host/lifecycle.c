@@ -183,7 +183,7 @@ static bool may_restart(struct cella_host_enclave *enclave, unsigned limit) {
     return true;
 }
 
-static void restart(struct cella_host_enclave *enclave) {
+void cella_enclave_restart(struct cella_host_enclave *enclave) {
     struct cella_host *host = enclave->host;
     if (host->options.restart_limit == 0 || atomic_load(&host->closing))
         return;
@@ -192,10 +192,13 @@ static void restart(struct cella_host_enclave *enclave) {
     pthread_mutex_unlock(&enclave->lock);
     struct cella_error error = {.status = CELLA_OK};
     if (!allowed) {
-        cella_host_log(host, "error", enclave, "restart-refused", "status=%s limit=%u",
-                       cella_status_name(CELLA_RESTART_LIMIT), host->options.restart_limit);
+        if (!enclave->restart_refused)
+            cella_host_log(host, "error", enclave, "restart-refused", "status=%s limit=%u",
+                           cella_status_name(CELLA_RESTART_LIMIT), host->options.restart_limit);
+        enclave->restart_refused = true;
         return;
     }
+    enclave->restart_refused = false;
     char text[CELLA_LOG_TEXT_SIZE];
     if (cella_enclave_start(enclave, &error) != CELLA_OK)
         cella_host_log(host, "error", enclave, "restart-failed", "status=%s reason=\"%s\"",
@@ -213,7 +216,7 @@ static void reap(struct cella_job *job) {
     pthread_mutex_unlock(&enclave->lock);
     if (ended) {
         cella_enclave_discard(enclave);
-        restart(enclave);
+        cella_enclave_restart(enclave);
     }
     pthread_mutex_unlock(&enclave->lifecycle);
 }
