@@ -102,7 +102,8 @@ static void note_start(struct cella_host_enclave *enclave) {
 static enum cella_status conclude(struct cella_host_enclave *enclave, enum cella_status status,
                                   struct cella_error *error) {
     pthread_mutex_lock(&enclave->lock);
-    if (status == CELLA_OK && enclave->ended_early)
+    /* Why it ended says more than what its end made fail. */
+    if (enclave->ended_early)
         status = cella_fail(error, enclave->end_status == CELLA_OK ? CELLA_CLOSED : enclave->end_status,
                             "enclave \"%s\" ended while it started: %s", enclave->name, enclave->end_reason);
     if (status == CELLA_OK) {
