@@ -55,6 +55,8 @@ struct cella_ring_shared {
     uint32_t space_bell;            /* futex word: rung by the consumer */
     uint32_t consumers_wait;        /* how many consumers sleep on data_bell */
     uint32_t consumers_poll;        /* how many consumers look at the ring without sleeping */
+    uint32_t wake_pending;          /* a consumer was woken and has not run yet: no need to ring again */
+    uint32_t consumers;             /* how many there are; the others are at work and will look again */
 };
 
 /* The region: control block, then the data of both rings, then the threads' reply rings. */
@@ -87,6 +89,8 @@ struct cella_ring {
     uint64_t position; /* own: bytes ever produced or consumed by this side */
     uint64_t limit;    /* cached: how far position may go before the other side must be looked at again */
     const struct cella_door_park *park;
+    const uint32_t
+        *patient;         /* NULL, or: while not zero, consumers at work are not helped by waking another */
     const uint32_t *stop; /* NULL, or: no longer zero ends cella_ring_put with CELLA_CLOSED */
 };
 
@@ -100,10 +104,12 @@ enum cella_status cella_ring_try_put(struct cella_ring *ring, struct cella_frame
 /* The same, sleeping until there is room. CELLA_CLOSED: `stop` was set (whoever sets it rings space_bell). */
 enum cella_status cella_ring_put(struct cella_ring *ring, struct cella_frame frame,
                                  const struct cella_bytes *parts, size_t part_count);
-/* A message of any size in as many frames as it needs, rung for; frame.size and MORE are set by the call. */
+/* A message of any size in as many frames as it needs; frame.size and MORE are set by the call. While more
+ * frames follow it rings by itself; the caller rings for the last one with cella_ring_notify, best when it
+ * holds no lock. */
 enum cella_status cella_ring_put_message(struct cella_ring *ring, struct cella_frame frame,
                                          const struct cella_bytes *parts, size_t part_count);
-/* Rings for single frames that were put: wakes one consumer if one sleeps and none polls. */
+/* Rings for what was put: wakes a consumer if one sleeps and none polls. Needs no lock. */
 void cella_ring_notify(struct cella_ring *ring);
 /* Bytes that could be put now. */
 size_t cella_ring_room(struct cella_ring *ring);
@@ -112,6 +118,8 @@ size_t cella_ring_room(struct cella_ring *ring);
  * CELLA_UNAVAILABLE: none now. CELLA_DOOR_BROKEN: impossible position or size. */
 enum cella_status cella_ring_take(struct cella_ring *ring, struct cella_frame *ret_frame, uint8_t *buffer);
 bool cella_ring_has_data(struct cella_ring *ring);
+/* Looks `spins` times whether there is data beyond `position`, without sleeping. */
+bool cella_ring_look(struct cella_ring_shared *shared, uint64_t position, unsigned spins);
 /* Sleeps until there may be data; `spins` rounds of looking come first. Several consumers may wait at once,
  * each with the ring's shared part only; call it without the consumers' lock. */
 void cella_ring_wait(struct cella_ring_shared *shared, uint64_t position, const struct cella_door_park *park,

@@ -74,10 +74,17 @@ enum cella_status cella_ring_try_put(struct cella_ring *ring, struct cella_frame
 static void notify(struct cella_ring *ring, bool all) {
     struct cella_ring_shared *shared = ring->shared;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&shared->consumers_wait, __ATOMIC_RELAXED) == 0)
+    uint32_t waiting = __atomic_load_n(&shared->consumers_wait, __ATOMIC_RELAXED);
+    if (waiting == 0)
         return;
-    /* One that looks at the ring without sleeping will find a single frame by itself. */
+    /* One that looks at the ring without sleeping will find a single frame by itself; one at work will soon.
+     */
     if (!all && __atomic_load_n(&shared->consumers_poll, __ATOMIC_RELAXED) != 0)
+        return;
+    if (!all && ring->patient != NULL && __atomic_load_n(ring->patient, __ATOMIC_SEQ_CST) != 0 &&
+        __atomic_load_n(&shared->consumers, __ATOMIC_RELAXED) > waiting)
+        return;
+    if (__atomic_exchange_n(&shared->wake_pending, 1, __ATOMIC_SEQ_CST) != 0 && !all)
         return;
     __atomic_fetch_add(&shared->data_bell, 1, __ATOMIC_SEQ_CST);
     ring->park->wake(&shared->data_bell, all ? INT32_MAX : 1);
@@ -154,8 +161,6 @@ enum cella_status cella_ring_put_message(struct cella_ring *ring, struct cella_f
             notify(ring, true);
         frames++;
     } while (left > 0);
-    if (frames == 1)
-        notify(ring, false);
     return CELLA_OK;
 }
 
@@ -194,22 +199,27 @@ enum cella_status cella_ring_take(struct cella_ring *ring, struct cella_frame *r
     return CELLA_OK;
 }
 
+bool cella_ring_look(struct cella_ring_shared *shared, uint64_t position, unsigned spins) {
+    __atomic_fetch_add(&shared->consumers_poll, 1, __ATOMIC_SEQ_CST);
+    bool found = false;
+    for (unsigned i = 0; i < spins && !found; i++) {
+        found = __atomic_load_n(&shared->produced, __ATOMIC_ACQUIRE) != position;
+        __builtin_ia32_pause();
+    }
+    __atomic_fetch_sub(&shared->consumers_poll, 1, __ATOMIC_SEQ_CST);
+    return found;
+}
+
 void cella_ring_wait(struct cella_ring_shared *shared, uint64_t position, const struct cella_door_park *park,
                      unsigned spins) {
-    if (spins > 0) {
-        __atomic_fetch_add(&shared->consumers_poll, 1, __ATOMIC_SEQ_CST);
-        bool found = false;
-        for (unsigned i = 0; i < spins && !found; i++) {
-            found = __atomic_load_n(&shared->produced, __ATOMIC_ACQUIRE) != position;
-            __builtin_ia32_pause();
-        }
-        __atomic_fetch_sub(&shared->consumers_poll, 1, __ATOMIC_SEQ_CST);
-        if (found)
-            return;
-    }
+    if (spins > 0 && cella_ring_look(shared, position, spins))
+        return;
     uint32_t seen = __atomic_load_n(&shared->data_bell, __ATOMIC_SEQ_CST);
     __atomic_fetch_add(&shared->consumers_wait, 1, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&shared->produced, __ATOMIC_SEQ_CST) == position)
         park->wait(&shared->data_bell, seen);
     __atomic_fetch_sub(&shared->consumers_wait, 1, __ATOMIC_SEQ_CST);
+    /* From here on this consumer looks at the ring again, so that a producer who saw the flag has lost
+     * nothing. */
+    __atomic_store_n(&shared->wake_pending, 0, __ATOMIC_SEQ_CST);
 }

@@ -22,7 +22,9 @@ static struct {
     struct cella_ring requests;
     struct cella_ring replies;
     struct cella_ring own[CELLA_DOOR_THREADS];
-} channel = {.receive_lock = PTHREAD_MUTEX_INITIALIZER, .send_lock = PTHREAD_MUTEX_INITIALIZER};
+    /* Held for less than a sleep and a wake-up cost: looking again for a while is cheaper. */
+} channel = {.receive_lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP,
+             .send_lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP};
 
 void cella_channel_init(bool debug) {
     struct cella_door_region *door = cella_inside_door();
@@ -55,6 +57,7 @@ void cella_channel_send(enum cella_frame_type type, uint64_t id, const struct ce
     pthread_mutex_unlock(&channel.send_lock);
     if (status != CELLA_OK)
         broken(0);
+    cella_ring_notify(&channel.replies);
 }
 
 void cella_channel_answer(enum cella_frame_type type, uint64_t id, enum cella_status status,
@@ -95,6 +98,10 @@ static void take_next(struct cella_ring *ring, enum cella_door_side sender, stru
     if (next.type != incoming->type || next.id != incoming->id)
         broken(2);
     *incoming = next;
+}
+
+void cella_channel_join(void) {
+    __atomic_fetch_add(&channel.requests.shared->consumers, 1, __ATOMIC_SEQ_CST);
 }
 
 bool cella_channel_receive(struct cella_incoming *ret_incoming, uint8_t *buffer) {

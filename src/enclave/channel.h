@@ -25,6 +25,9 @@ struct cella_incoming {
     struct cella_bytes chunk; /* this frame's payload */
 };
 
+/* Tells the host that one more thread serves requests. */
+void cella_channel_join(void);
+
 /* Waits for the next request and takes its first frame. While `more`, this thread alone may go on with
  * cella_channel_next, and it must, until the message is complete. `buffer` has CELLA_DOOR_FRAME_MAX bytes.
  * False: the channel was stopped. */

@@ -12,19 +12,34 @@ static void answer_text(enum cella_frame_type type, uint64_t id, enum cella_stat
     cella_channel_answer(type, id, status, CELLA_BYTES(text, strlen(text)));
 }
 
+static void begin_active(void) {
+    __atomic_fetch_add(&cella_runtime.active, 1, __ATOMIC_SEQ_CST);
+}
+
 static void finish_active(void) {
     struct cella_runtime *runtime = &cella_runtime;
+    __atomic_fetch_sub(&runtime->active, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&runtime->active_waiters, __ATOMIC_SEQ_CST) == 0)
+        return;
     pthread_mutex_lock(&runtime->active_lock);
-    runtime->active--;
     pthread_cond_broadcast(&runtime->active_changed);
     pthread_mutex_unlock(&runtime->active_lock);
 }
 
-static void begin_active(void) {
-    struct cella_runtime *runtime = &cella_runtime;
-    pthread_mutex_lock(&runtime->active_lock);
-    runtime->active++;
-    pthread_mutex_unlock(&runtime->active_lock);
+/* Between these two, no end of a request is missed by whoever checks first and then waits on active_changed.
+ */
+static void begin_waiting(void) {
+    __atomic_fetch_add(&cella_runtime.active_waiters, 1, __ATOMIC_SEQ_CST);
+    pthread_mutex_lock(&cella_runtime.active_lock);
+}
+
+static void finish_waiting(void) {
+    pthread_mutex_unlock(&cella_runtime.active_lock);
+    __atomic_fetch_sub(&cella_runtime.active_waiters, 1, __ATOMIC_SEQ_CST);
+}
+
+static bool others_are_active(void) {
+    return __atomic_load_n(&cella_runtime.active, __ATOMIC_SEQ_CST) > 1;
 }
 
 /* Reads a mail's frames into the mailbox's opener, to the last one even when it was refused before. */
@@ -49,13 +64,14 @@ static enum cella_status open_mail(struct cella_incoming *incoming, uint8_t *buf
  * that. */
 static enum cella_status begin_mail(struct cella_mailbox_mail *mail, enum cella_mailbox_verdict *ret_verdict,
                                     struct cella_error *error) {
-    struct cella_runtime *runtime = &cella_runtime;
-    pthread_mutex_lock(&runtime->active_lock);
-    enum cella_status status;
+    enum cella_status status = cella_mailbox_mail_begin(mail, ret_verdict, error);
+    if (status != CELLA_MAIL_BUSY)
+        return status;
+    begin_waiting();
     while ((status = cella_mailbox_mail_begin(mail, ret_verdict, error)) == CELLA_MAIL_BUSY &&
-           runtime->active > 1)
-        pthread_cond_wait(&runtime->active_changed, &runtime->active_lock);
-    pthread_mutex_unlock(&runtime->active_lock);
+           others_are_active())
+        pthread_cond_wait(&cella_runtime.active_changed, &cella_runtime.active_lock);
+    finish_waiting();
     return status;
 }
 
@@ -177,10 +193,10 @@ static _Noreturn void handle_close(void) {
     struct cella_runtime *runtime = &cella_runtime;
     cella_channel_set_phase(CELLA_PHASE_CLOSING);
     cella_channel_stop();
-    pthread_mutex_lock(&runtime->active_lock);
-    while (runtime->active > 1)
+    begin_waiting();
+    while (others_are_active())
         pthread_cond_wait(&runtime->active_changed, &runtime->active_lock);
-    pthread_mutex_unlock(&runtime->active_lock);
+    finish_waiting();
     if (runtime->program->stop != NULL)
         runtime->program->stop();
     cella_mailbox_free(runtime->mailbox);

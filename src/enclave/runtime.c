@@ -71,6 +71,7 @@ static void tell_ready(void) {
 
 static void serve(uint8_t *buffer) {
     struct cella_incoming incoming;
+    cella_channel_join();
     while (cella_channel_receive(&incoming, buffer))
         cella_runtime_dispatch(&incoming, buffer);
 }

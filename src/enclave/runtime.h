@@ -25,10 +25,11 @@ struct cella_runtime {
 
     pthread_mutex_t handler_lock; /* held by a handler when the program is not thread-safe */
     pthread_mutex_t post_lock;    /* posts leave in the order in which they were sealed */
-    pthread_mutex_t active_lock;
+    /* Requests being worked on, and threads that wait for one of them to end; changed without the lock. */
+    unsigned active;
+    unsigned active_waiters;
+    pthread_mutex_t active_lock; /* of those that wait */
     pthread_cond_t active_changed;
-    unsigned active; /* requests being worked on */
-    bool closing;
 };
 
 extern struct cella_runtime cella_runtime;
