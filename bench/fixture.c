@@ -86,11 +86,10 @@ struct cella_bytes fixture_client_seal(struct fixture_client *client) {
     const struct cella_mail_request request = {
         .topic = "bench", .way = CELLA_MAIL_WAY_SESSION, .padding = CELLA_MAIL_PADDING_CLASS};
     struct cella_error error = {0};
-    uint64_t sequence;
     free(client->mail);
     client->mail = NULL;
     bench_check(cella_mail_session_seal(client->session, &request, CELLA_BYTES(body, sizeof body),
-                                        &client->mail, &client->mail_size, &sequence, &error),
+                                        &client->mail, &client->mail_size, &error),
                 &error, "sealing");
     return CELLA_BYTES(client->mail, client->mail_size);
 }

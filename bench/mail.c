@@ -60,11 +60,10 @@ static void seal(struct mail_pair *pair, size_t size) {
     const struct cella_mail_request request = {
         .topic = "bench", .way = CELLA_MAIL_WAY_ONE_SHOT, .padding = CELLA_MAIL_PADDING_CLASS};
     struct cella_error error = {0};
-    uint64_t sequence;
     free(pair->mail);
     pair->mail = NULL;
     bench_check(cella_mail_session_seal(pair->session, &request, CELLA_BYTES(pair->body, size), &pair->mail,
-                                        &pair->mail_size, &sequence, &error),
+                                        &pair->mail_size, &error),
                 &error, "sealing");
 }
 

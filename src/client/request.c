@@ -166,13 +166,13 @@ static enum cella_status seal_and_carry(struct work *work, uint64_t *ret_sequenc
                                          .envelope = work->request->envelope,
                                          .way = work->way,
                                          .padding = client->padding,
-                                         .repeat = work->repeat};
+                                         .repeat = work->repeat,
+                                         .ret_sequence = ret_sequence};
     enum cella_status status =
         note(work, work->given_up ? CELLA_CLIENT_GIVEN_UP : CELLA_CLIENT_IN_DOUBT, error);
     if (status != CELLA_OK)
         return status;
-    status = cella_mail_session_seal(client->session, &request, work->request->body, &mail, &size,
-                                     ret_sequence, error);
+    status = cella_mail_session_seal(client->session, &request, work->request->body, &mail, &size, error);
     if (status != CELLA_OK) {
         if (!work->repeat)
             cella_client_pending_clear(&client->state, work->topic);

@@ -299,8 +299,7 @@ enum cella_status cella_mail_session_hello(struct cella_mail_session *session, u
 
 enum cella_status cella_mail_session_seal(struct cella_mail_session *session,
                                           const struct cella_mail_request *request, struct cella_bytes body,
-                                          uint8_t **ret_mail, size_t *ret_size, uint64_t *ret_sequence,
-                                          struct cella_error *error) {
+                                          uint8_t **ret_mail, size_t *ret_size, struct cella_error *error) {
     struct cella_session_work work = {0};
     if (body.size > CELLA_MAIL_BODY_MAX)
         return cella_fail(error, CELLA_LIMIT, "a body has at most %llu bytes",
@@ -310,7 +309,7 @@ enum cella_status cella_mail_session_seal(struct cella_mail_session *session,
         return status;
     uint64_t sequence = work.sealer.header.sequence;
     status = seal_work(&work, body, ret_mail, ret_size, error);
-    if (status == CELLA_OK)
-        *ret_sequence = sequence;
+    if (status == CELLA_OK && request->ret_sequence != NULL)
+        *request->ret_sequence = sequence;
     return status;
 }

@@ -72,6 +72,7 @@ struct cella_mail_request {
     /* Seals the topic's last request again, under the same sequence: its reply did not come. The body must be
      * the same, else the enclave answers CELLA_MAIL_NAME_USED if it did the first one. */
     bool repeat;
+    uint64_t *ret_sequence; /* gets the sequence that was sealed; NULL: nobody asks. Not for writers */
 };
 
 /* Seals a whole request. The caller frees with free(). Store the exported state before the bytes are sent.
@@ -79,8 +80,7 @@ struct cella_mail_request {
  * CELLA_LIMIT, CELLA_NOT_FOUND (repeat without a request, or no mailbox key). */
 enum cella_status cella_mail_session_seal(struct cella_mail_session *session,
                                           const struct cella_mail_request *request, struct cella_bytes body,
-                                          uint8_t **ret_mail, size_t *ret_size, uint64_t *ret_sequence,
-                                          struct cella_error *error);
+                                          uint8_t **ret_mail, size_t *ret_size, struct cella_error *error);
 
 /* The same for a body written in pieces. Bytes go to `output` as packets fill. In phase NEW only a body that
  * fits one packet can be written (CELLA_MAIL_NOT_OPEN by the write that goes over it): hello first when in

@@ -62,9 +62,7 @@ static struct cella_bytes seal(struct client *client, const char *topic, struct 
         .topic = topic, .padding = CELLA_MAIL_PADDING_CLASS, .repeat = repeat};
     uint8_t *mail = NULL;
     size_t size = 0;
-    uint64_t sequence = 0;
-    assert_status(cella_mail_session_seal(client->session, &request, body, &mail, &size, &sequence, &error),
-                  CELLA_OK);
+    assert_status(cella_mail_session_seal(client->session, &request, body, &mail, &size, &error), CELLA_OK);
     struct cella_bytes copy = test_copy(CELLA_BYTES(mail, size));
     free(mail);
     return copy;

@@ -58,9 +58,8 @@ static void deliver(uint8_t *mail, size_t size, struct cella_mail_session *sessi
 static uint8_t *seal(struct cella_mail_session *session, enum cella_mail_way way, size_t *ret_size) {
     struct cella_mail_request request = {.topic = "survey", .padding = CELLA_MAIL_PADDING_CLASS, .way = way};
     uint8_t *mail = NULL;
-    uint64_t sequence = 0;
-    CELLA_ASSERT(cella_mail_session_seal(session, &request, CELLA_BYTES("body", 4), &mail, ret_size,
-                                         &sequence, NULL) == CELLA_OK);
+    CELLA_ASSERT(cella_mail_session_seal(session, &request, CELLA_BYTES("body", 4), &mail, ret_size, NULL) ==
+                 CELLA_OK);
     return mail;
 }
 

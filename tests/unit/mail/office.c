@@ -62,10 +62,8 @@ struct cella_bytes office_seal_as(struct office *office, const struct cella_mail
                                   struct cella_bytes body) {
     uint8_t *data = NULL;
     size_t size = 0;
-    uint64_t sequence = 0;
-    assert_status(
-        cella_mail_session_seal(office->session, request, body, &data, &size, &sequence, &office->error),
-        CELLA_OK);
+    assert_status(cella_mail_session_seal(office->session, request, body, &data, &size, &office->error),
+                  CELLA_OK);
     return keep(data, size);
 }
 

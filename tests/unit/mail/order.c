@@ -461,15 +461,13 @@ static void *many_rounds(void *context) {
         struct cella_bytes body = CELLA_BYTES("some bytes of a request", 23);
         uint8_t *mail = NULL;
         size_t size = 0;
-        uint64_t sequence = 0;
         struct cella_mailbox_mail *opened = NULL;
         struct cella_mailbox_post post;
         struct cella_mail_letter letter;
         enum cella_mailbox_verdict verdict;
         if (i % 50 == 49)
             cella_mail_session_restart(office->session);
-        if (cella_mail_session_seal(office->session, &request, body, &mail, &size, &sequence, NULL) !=
-                CELLA_OK ||
+        if (cella_mail_session_seal(office->session, &request, body, &mail, &size, NULL) != CELLA_OK ||
             cella_mailbox_mail_new(office->mailbox, (const uint8_t[CELLA_MAIL_ROUTE_SIZE]){0}, &opened) !=
                 CELLA_OK ||
             cella_mailbox_mail_feed(opened, CELLA_BYTES(mail, size), NULL) != CELLA_OK ||
