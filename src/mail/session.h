@@ -69,8 +69,8 @@ struct cella_mail_request {
     struct cella_bytes envelope;
     enum cella_mail_way way;
     enum cella_mail_padding padding; /* zero is NONE: set CELLA_MAIL_PADDING_CLASS unless the user says no */
-    /* Seals the topic's last request again, under the same sequence: its reply did not come. The body must be
-     * the same, else the enclave answers CELLA_MAIL_NAME_USED if it did the first one. */
+    /* Seals the topic's last request again, under the same sequence: its reply did not come. Envelope, body
+     * and padding must be the same, else the enclave answers CELLA_MAIL_NAME_USED if it did the first one. */
     bool repeat;
     uint64_t *ret_sequence; /* gets the sequence that was sealed; NULL: nobody asks. Not for writers */
 };
