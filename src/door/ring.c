@@ -216,6 +216,9 @@ void cella_ring_wait(struct cella_ring_shared *shared, uint64_t position, const 
         return;
     uint32_t seen = __atomic_load_n(&shared->data_bell, __ATOMIC_SEQ_CST);
     __atomic_fetch_add(&shared->consumers_wait, 1, __ATOMIC_SEQ_CST);
+    /* A producer may have rung for a consumer that was just leaving: the flag would then keep others from
+     * ringing for us. Whoever sets it after this line also changes the bell after we have read it. */
+    __atomic_store_n(&shared->wake_pending, 0, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&shared->produced, __ATOMIC_SEQ_CST) == position)
         park->wait(&shared->data_bell, seen);
     __atomic_fetch_sub(&shared->consumers_wait, 1, __ATOMIC_SEQ_CST);

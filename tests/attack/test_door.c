@@ -25,8 +25,11 @@ static void put_raw(struct fixture *probe, struct cella_frame frame, const void 
     frame.size = (uint32_t)size;
     pthread_mutex_lock(&instance->send_lock);
     (void)cella_ring_put(&instance->request_ring, frame, &part, 1);
-    cella_ring_notify(&instance->request_ring);
     pthread_mutex_unlock(&instance->send_lock);
+    /* Wakes all: which thread waits for the rest of a message is not known here. */
+    struct cella_ring_shared *shared = &instance->door->requests;
+    __atomic_fetch_add(&shared->data_bell, 1, __ATOMIC_SEQ_CST);
+    cella_instance_park.wake(&shared->data_bell, INT_MAX);
 }
 
 static void ends_as_broken(struct fixture *probe, const char *what) {
