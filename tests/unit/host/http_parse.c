@@ -125,6 +125,19 @@ static void parameters_are_decoded(void **state) {
     assert_int_equal(target.wait_ms, 7);
 }
 
+/* formats/http.md */
+static void the_worked_example_asks_for_the_next_post(void **state) {
+    struct cella_http_target target;
+    uint8_t have[CELLA_HOST_HAVE_SIZE];
+    assert_status(parse("/v1/enclaves/echo/mail?route=000102030405060708090a0b0c0d0e0f"
+                        "&have=72231043bc1807e6f740b235eb7511ec&wait_ms=30000",
+                        CELLA_HTTP_GET, &target),
+                  CELLA_OK);
+    cella_host_have(CELLA_BYTES("post", 4), have);
+    assert_memory_equal(target.have, have, sizeof have);
+    assert_int_equal(target.wait_ms, 30000);
+}
+
 static void a_token_is_accepted_only_whole_and_exact(void **state) {
     uint8_t token[CELLA_HTTP_TOKEN_SIZE];
     memcpy(token, test_hex(HEX64).data, sizeof token);
@@ -209,6 +222,7 @@ int main(void) {
         cmocka_unit_test(every_malformed_request_has_its_status),
         cmocka_unit_test(a_long_target_is_refused),
         cmocka_unit_test(parameters_are_decoded),
+        cmocka_unit_test(the_worked_example_asks_for_the_next_post),
         cmocka_unit_test(a_token_is_accepted_only_whole_and_exact),
         cmocka_unit_test(a_start_takes_exactly_its_three_members),
         cmocka_unit_test(a_start_is_bounded),
