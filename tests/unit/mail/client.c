@@ -151,6 +151,22 @@ static void posts_use_the_session_once_the_client_has_used_it(void **state) {
     office_expect(office, second, CELLA_MAIL_POST, "t", 1, test_pattern(100000, 1));
 }
 
+static void posts_go_one_shot_when_the_client_may_have_lost_the_session_that_it_used(void **state) {
+    struct office *office = *state;
+    struct cella_mail_shape shape;
+    office_round(office, "t", 0);
+    office_round(office, "t", 1);
+    for (uint64_t i = 0; i < CELLA_MAIL_SESSION_SLOTS + 1; i++) {
+        struct cella_bytes post = office_post(office, "t", test_pattern(10, 1));
+        assert_status(cella_mail_inspect(post, &shape, &office->error), CELLA_OK);
+        assert_int_equal(shape.header.kind,
+                         i < CELLA_MAIL_SESSION_SLOTS ? CELLA_MAIL_SESSION : CELLA_MAIL_ONE_SHOT);
+        office_expect(office, post, CELLA_MAIL_POST, "t", i, test_pattern(10, 1));
+        cella_mail_session_restart(office->session);
+        office_connect(office);
+    }
+}
+
 static void a_stranger_cannot_be_posted_to(void **state) {
     struct office *office = *state;
     struct cella_mailbox_post post;
@@ -384,6 +400,7 @@ int main(void) {
         office_test(a_post_polled_after_later_replies_raises_no_alarm),
         office_test(dropped_and_replayed_posts_are_detected_and_named),
         office_test(posts_use_the_session_once_the_client_has_used_it),
+        office_test(posts_go_one_shot_when_the_client_may_have_lost_the_session_that_it_used),
         office_test(a_stranger_cannot_be_posted_to),
         office_test(one_shot_mail_of_anyone_else_is_refused),
         office_test(every_changed_bit_of_a_reply_or_post_is_refused_and_changes_nothing),
