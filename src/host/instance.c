@@ -124,7 +124,9 @@ static void note_started(struct cella_instance *instance, const struct cella_con
     instance->info.security_version = message->security_version;
     instance->info.debug = message->debug != 0;
     instance->info.process_id = (int)instance->keeper;
+    instance->max_requests = message->max_queued;
     instance->told_started = true;
+    pthread_cond_broadcast(&instance->changed);
     pthread_mutex_unlock(&instance->lock);
 }
 
@@ -180,9 +182,12 @@ static enum cella_status await_ready(struct cella_instance *instance, struct cel
     enum cella_status status = CELLA_OK;
     pthread_mutex_lock(&instance->lock);
     int code = 0;
-    while (instance->state == INSTANCE_STARTING && code != ETIMEDOUT)
+    /* The keeper's word and the enclave's come on two ways. */
+    while ((instance->state == INSTANCE_STARTING ||
+            (instance->state == INSTANCE_SERVING && !instance->told_started)) &&
+           code != ETIMEDOUT)
         code = pthread_cond_timedwait(&instance->changed, &instance->lock, &limit);
-    if (instance->state == INSTANCE_STARTING)
+    if (code == ETIMEDOUT && instance->state != INSTANCE_ENDED)
         status = cella_fail(error, CELLA_UNAVAILABLE, "the enclave was not ready within %d s", START_LIMIT_S);
     else if (instance->state == INSTANCE_ENDED)
         status = cella_fail(error, instance->end_status == CELLA_OK ? CELLA_CLOSED : instance->end_status,
@@ -224,6 +229,7 @@ enum cella_status cella_instance_start(const struct cella_instance_options *opti
     if (instance == NULL)
         return CELLA_NO_MEMORY;
     instance->control_fd = -1;
+    instance->max_requests = INSTANCE_REQUESTS;
     pthread_mutex_init(&instance->lock, NULL);
     pthread_cond_init(&instance->changed, NULL);
     pthread_mutex_init(&instance->send_lock, NULL);

@@ -62,6 +62,7 @@ struct cella_instance {
     uint64_t generation;
     int first_free;
     unsigned open_requests; /* also read without the lock */
+    unsigned max_requests;  /* of the image's settings */
     struct instance_request requests[INSTANCE_REQUESTS];
     unsigned call_threads; /* handlers of the enclave's calls that are running */
 

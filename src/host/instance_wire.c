@@ -53,7 +53,7 @@ static bool open_request(struct cella_instance *instance, uint16_t answer, cella
         status = CELLA_NOT_STARTED;
     else if (instance->state != INSTANCE_SERVING)
         status = CELLA_CLOSED;
-    else if (slot < 0)
+    else if (slot < 0 || instance->open_requests >= instance->max_requests)
         status = CELLA_LIMIT;
     if (status == CELLA_OK) {
         struct instance_request *request = &instance->requests[slot];
@@ -68,7 +68,8 @@ static bool open_request(struct cella_instance *instance, uint16_t answer, cella
     pthread_mutex_unlock(&instance->lock);
     if (status != CELLA_OK)
         done(context, status,
-             status == CELLA_LIMIT ? "too many requests are under way" : cella_status_sentence(status),
+             status == CELLA_LIMIT ? "more requests are under way than max_queued of enclave.conf allows"
+                                   : cella_status_sentence(status),
              CELLA_BYTES(NULL, 0));
     return status == CELLA_OK;
 }

@@ -45,7 +45,7 @@ const struct cella_settings_rule cella_settings_rules[CELLA_SETTINGS_RULES_COUNT
      .default_value = 1024},
     {"limits", "max_call_depth", 104, MEMBER(max_call_depth), .least = 1, .most = 64, .multiple = 1,
      .default_value = 8},
-    {"limits", "max_queued", 105, MEMBER(max_queued), .least = 1, .most = 65536, .multiple = 1,
+    {"limits", "max_queued", 105, MEMBER(max_queued), .least = 1, .most = 4096, .multiple = 1,
      .default_value = 1024},
 };
 

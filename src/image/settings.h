@@ -37,7 +37,7 @@ struct cella_settings {
     uint32_t max_topics;     /* topics remembered per sender */
     uint32_t max_sessions;   /* open sessions */
     uint32_t max_call_depth; /* calls enclave to host to enclave, nested */
-    uint32_t max_queued;     /* requests that wait for a thread */
+    uint32_t max_queued;     /* requests under way at once; the host keeps it */
 
     size_t application_count;
     struct cella_application_setting application[CELLA_SETTINGS_KEYS_LIMIT];

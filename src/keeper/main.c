@@ -87,7 +87,8 @@ static void tell_started(void) {
                                             .product_id = identity.isv_prod_id,
                                             .security_version = identity.isv_svn,
                                             .debug = (identity.flags & CELLA_ATTRIBUTE_DEBUG) != 0,
-                                            .sandbox = shared->sandbox};
+                                            .sandbox = shared->sandbox,
+                                            .max_queued = image.settings.max_queued};
     memcpy(message.code_hash, identity.code_hash, sizeof message.code_hash);
     memcpy(message.code_signer, identity.code_signer, sizeof message.code_signer);
     tell(&message);
