@@ -14,9 +14,9 @@
 
 /* Sizes are part of the format; no side reads them from the region. */
 #define CELLA_DOOR_THREADS    64
-#define CELLA_DOOR_RING_SIZE  ((size_t)1 << 19)
-#define CELLA_DOOR_REPLY_SIZE ((size_t)1 << 16)
-#define CELLA_DOOR_FRAME_MAX  ((size_t)1 << 15) /* largest payload of one frame, bytes */
+#define CELLA_DOOR_RING_SIZE  ((size_t)1 << 20)
+#define CELLA_DOOR_REPLY_SIZE ((size_t)1 << 18)
+#define CELLA_DOOR_FRAME_MAX  ((size_t)1 << 17) /* largest payload of one frame, bytes */
 #define CELLA_DOOR_HEADER     ((size_t)16)
 
 /* A frame's header: the payload's size, what it is, and which request it belongs to. A message larger than

@@ -45,11 +45,18 @@ static bool others_are_active(void) {
 /* Reads a mail's frames into the mailbox's opener, to the last one even when it was refused before. */
 static enum cella_status open_mail(struct cella_incoming *incoming, uint8_t *buffer,
                                    struct cella_mailbox_mail **ret_mail, struct cella_error *error) {
-    if (incoming->chunk.size < CELLA_MAIL_ROUTE_SIZE)
+    struct cella_reader reader;
+    cella_reader_init(&reader, incoming->chunk);
+    const uint8_t *route = cella_read_view(&reader, CELLA_MAIL_ROUTE_SIZE);
+    uint64_t size = cella_read_u64(&reader);
+    if (reader.failed)
         cella_end(CELLA_DOOR_BROKEN, 5);
-    enum cella_status status = cella_mailbox_mail_new(cella_runtime.mailbox, incoming->chunk.data, ret_mail);
-    struct cella_bytes chunk = CELLA_BYTES(incoming->chunk.data + CELLA_MAIL_ROUTE_SIZE,
-                                           incoming->chunk.size - CELLA_MAIL_ROUTE_SIZE);
+    enum cella_status status = cella_mailbox_mail_new(cella_runtime.mailbox, route, ret_mail);
+    /* Only a hint of how much memory to take at once: the host may say anything. */
+    if (status == CELLA_OK)
+        cella_mailbox_mail_expect(*ret_mail, size);
+    size_t left = cella_reader_left(&reader);
+    struct cella_bytes chunk = CELLA_BYTES(cella_read_view(&reader, left), left);
     for (;;) {
         if (status == CELLA_OK)
             status = cella_mailbox_mail_feed(*ret_mail, chunk, error);

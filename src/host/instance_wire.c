@@ -2,6 +2,7 @@
  * nothing, frames that the table does not allow and impossible sizes end the instance. */
 #include "base/error.h"
 #include "base/reader.h"
+#include "base/writer.h"
 #include "host/instance_internal.h"
 #include <limits.h>
 #include <linux/futex.h>
@@ -203,8 +204,13 @@ static void submit(struct cella_instance *instance, struct submission what, cons
 
 void cella_instance_mail(struct cella_instance *instance, const uint8_t route[CELLA_ROUTE_SIZE],
                          struct cella_bytes mail, cella_instance_done *done, void *context) {
-    const struct cella_bytes parts[] = {CELLA_BYTES(route, CELLA_ROUTE_SIZE), mail};
-    submit(instance, (struct submission){CELLA_FRAME_MAIL, CELLA_FRAME_MAIL_DONE, done, context}, parts, 2);
+    uint8_t front[CELLA_ROUTE_SIZE + 8];
+    struct cella_writer writer;
+    cella_writer_init(&writer, front, sizeof front);
+    cella_write_bytes(&writer, route, CELLA_ROUTE_SIZE);
+    cella_write_u64(&writer, mail.size);
+    const struct cella_bytes parts[] = {CELLA_BYTES(front, sizeof front), mail};
+    submit(instance, CELLA_FRAME_MAIL, CELLA_FRAME_MAIL_DONE, parts, 2, done, context);
 }
 
 void cella_instance_call(struct cella_instance *instance, struct cella_bytes request,

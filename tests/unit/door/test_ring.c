@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CAPACITY = 65536 };
+enum { CAPACITY = 262144 };
 
 /* Both sides of one ring in one process; "sleeping" is a yield. */
 struct pair {
@@ -86,6 +86,8 @@ static void a_full_ring_refuses_and_goes_on_after_a_take(void **state) {
     assert_int_equal(put(pair, 2, data, sizeof data), CELLA_UNAVAILABLE);
     assert_int_equal(cella_ring_take(&pair->consumer, &frame, buffer), CELLA_OK);
     assert_int_equal(put(pair, 2, data, sizeof data), CELLA_OK);
+    assert_int_equal(cella_ring_take(&pair->consumer, &frame, buffer), CELLA_OK);
+    assert_int_equal(frame.id, 2);
 }
 
 static void a_producer_position_beyond_the_ring_is_broken(void **state) {
