@@ -210,7 +210,7 @@ void cella_instance_mail(struct cella_instance *instance, const uint8_t route[CE
     cella_write_bytes(&writer, route, CELLA_ROUTE_SIZE);
     cella_write_u64(&writer, mail.size);
     const struct cella_bytes parts[] = {CELLA_BYTES(front, sizeof front), mail};
-    submit(instance, CELLA_FRAME_MAIL, CELLA_FRAME_MAIL_DONE, parts, 2, done, context);
+    submit(instance, (struct submission){CELLA_FRAME_MAIL, CELLA_FRAME_MAIL_DONE, done, context}, parts, 2);
 }
 
 void cella_instance_call(struct cella_instance *instance, struct cella_bytes request,
