@@ -77,6 +77,7 @@ struct image {
 struct request {
     struct cli_serve_options serve;
     const char *state;
+    char folder[PATH_MAX]; /* the state folder */
     const char *machine;
     struct image images[IMAGE_LIMIT];
     size_t image_count;
@@ -180,27 +181,31 @@ static enum cella_status start_all(const struct request *request, struct cli_ser
     return CELLA_OK;
 }
 
+static const char *hint_for(enum cella_status status, const char *machine) {
+    struct stat info;
+    if (status == CELLA_NOT_FOUND && stat(machine, &info) != 0)
+        return "make a simulated one with: cella sim new FOLDER, and name it with --machine";
+    return NULL;
+}
+
 static int serve_until_signal(struct request *request) {
-    char folder[PATH_MAX], machine[PATH_MAX + 16];
+    char machine[PATH_MAX + 16] = "";
     struct cli_serve *serve = NULL;
     struct cella_error error = {.status = CELLA_OK};
-    const char *hint = NULL;
-    enum cella_status status = cli_state_folder(request->state, !request->dry_run, folder, &error);
+    enum cella_status status = cli_state_folder(request->state, !request->dry_run, request->folder, &error);
     if (status == CELLA_OK) {
-        snprintf(machine, sizeof machine, "%s/machine", folder);
+        snprintf(machine, sizeof machine, "%s/machine", request->folder);
         if (request->machine != NULL)
             snprintf(machine, sizeof machine, "%s", request->machine);
         status = check(request, machine, &error);
-        if (status == CELLA_NOT_FOUND && strstr(error.message, "machine in") != NULL)
-            hint = "make a simulated one with: cella sim new FOLDER, and name it with --machine";
     }
     if (status != CELLA_OK)
-        return cli_fail(status, &error, hint);
+        return cli_fail(status, &error, hint_for(status, machine));
     if (request->dry_run) {
         cli_say("everything is in place; nothing was started");
         return 0;
     }
-    request->serve.state_path = folder;
+    request->serve.state_path = request->folder;
     status = cli_serve_new(&request->serve, &serve, &error);
     if (status == CELLA_OK)
         status = start_all(request, serve, machine, &error);

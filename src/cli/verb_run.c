@@ -58,6 +58,7 @@ struct request {
     const char *image;
     const char *name;
     const char *state;
+    char folder[PATH_MAX]; /* the state folder */
     const char *machine;
     bool json;
     bool dry_run;
@@ -156,16 +157,16 @@ static enum cella_status serve_enclave(struct request *request, const char *mach
 }
 
 static int run_request(struct request *request) {
-    char folder[PATH_MAX], machine[PATH_MAX + 16];
+    char machine[PATH_MAX + 16];
     struct stat info;
     struct cella_error error = {.status = CELLA_OK};
     if (stat(request->image, &info) != 0 || !S_ISREG(info.st_mode)) {
         cella_fail(&error, CELLA_NOT_FOUND, "there is no image file %s", request->image);
         return cli_fail(CELLA_NOT_FOUND, &error, "build one with: cella image build");
     }
-    enum cella_status status = cli_state_folder(request->state, !request->dry_run, folder, &error);
+    enum cella_status status = cli_state_folder(request->state, !request->dry_run, request->folder, &error);
     if (status == CELLA_OK) {
-        snprintf(machine, sizeof machine, "%s/machine", folder);
+        snprintf(machine, sizeof machine, "%s/machine", request->folder);
         if (request->machine != NULL)
             snprintf(machine, sizeof machine, "%s", request->machine);
         status = ensure_machine(machine, request->dry_run, &error);
@@ -174,7 +175,7 @@ static int run_request(struct request *request) {
         cli_say("everything is in place; nothing was started");
         return 0;
     }
-    request->serve.state_path = folder;
+    request->serve.state_path = request->folder;
     if (status == CELLA_OK)
         status = serve_enclave(request, machine, &error);
     return status == CELLA_OK ? 0 : cli_fail(status, &error, NULL);

@@ -25,8 +25,8 @@ static void on_library_log(void *context, const char *format, va_list arguments)
     char line[512];
     vsnprintf(line, sizeof line, format, arguments);
     line[strcspn(line, "\r\n")] = '\0';
-    char text[CELLA_LOG_TEXT_SIZE];
-    cella_host_log(http->host, "warning", NULL, "http", "text=\"%s\"", cella_log_text(text, line));
+    char clean[CELLA_LOG_TEXT_SIZE];
+    cella_host_log(http->host, "warning", NULL, "http", "text=\"%s\"", cella_log_text(clean, line));
 }
 
 static void take_options(struct cella_http_options *to, const struct cella_http_options *from) {
