@@ -46,17 +46,20 @@ enum cella_door_side { CELLA_SIDE_HOST, CELLA_SIDE_HOST_THREAD, CELLA_SIDE_ENCLA
  * frames through one thread's reply ring. */
 bool cella_door_allows(enum cella_door_side sender, uint16_t type, enum cella_door_phase phase);
 
-/* What both sides share of one ring. The producer writes the first line, the consumer the second. */
+/* What both sides share of one ring. The producer writes the first line, the consumer the second; the third
+ * says whether ringing is worth a system call. */
 struct cella_ring_shared {
     _Alignas(64) uint64_t produced; /* bytes ever produced */
     uint32_t data_bell;             /* futex word: rung by the producer */
     uint32_t producer_waits;
     _Alignas(64) uint64_t consumed; /* bytes ever consumed */
     uint32_t space_bell;            /* futex word: rung by the consumer */
-    uint32_t consumers_wait;        /* how many consumers sleep on data_bell */
-    uint32_t consumers_poll;        /* how many consumers look at the ring without sleeping */
-    uint32_t wake_pending;          /* a consumer was woken and has not run yet: no need to ring again */
-    uint32_t consumers;             /* how many there are; the others are at work and will look again */
+    /* Read for every frame and rarely written, thus apart from the position, which is written for every
+     * frame. */
+    _Alignas(64) uint32_t consumers_wait; /* how many consumers sleep on data_bell */
+    uint32_t consumers_poll;              /* how many consumers look at the ring without sleeping */
+    uint32_t wake_pending; /* a consumer was woken and has not run yet: no need to ring again */
+    uint32_t consumers;    /* how many there are; the others are at work and will look again */
 };
 
 /* The region: control block, then the data of both rings, then the threads' reply rings. */

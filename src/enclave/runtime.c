@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "enclave/inside.h"
 #include "enclave/log.h"
+#include <limits.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -104,8 +105,11 @@ static void start_threads(void) {
 
 int cella_enclave_run(const struct cella_enclave *enclave) {
     cella_runtime.program = enclave;
-    /* A second arena would take 64 MiB of address range. */
+    /* A second arena would take 64 MiB of address range; giving memory back and asking for it again are
+     * trapped system calls for nothing, as the heap is ours anyway. */
     (void)mallopt(M_ARENA_MAX, 1);
+    (void)mallopt(M_TRIM_THRESHOLD, INT_MAX);
+    (void)mallopt(M_TOP_PAD, 1 << 20);
     if (read_settings() != CELLA_OK)
         cella_end(CELLA_INTERNAL, 0);
     cella_channel_init(cella_runtime.settings.debug);

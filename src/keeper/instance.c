@@ -144,7 +144,7 @@ static enum cella_status prepare(struct keeper_instance *instance, struct cella_
 }
 
 _Noreturn void keeper_instance_main(const struct cella_image *image, struct keeper_shared *shared,
-                                    bool namespaces) {
+                                    bool namespaces, int monitor_fd) {
     static struct keeper_instance instance;
     struct cella_error error = {.status = CELLA_OK};
     struct keeper_thread *first = NULL;
@@ -152,15 +152,13 @@ _Noreturn void keeper_instance_main(const struct cella_image *image, struct keep
     bool own_user = (shared->sandbox & CELLA_SANDBOX_OWN_USER) != 0;
     instance = (struct keeper_instance){
         .image = image, .shared = shared, .thread_count = image->layout.thread_count};
-    if (keeper_sandbox_early(shared, namespaces, own_user, &error) != CELLA_OK ||
-        prepare(&instance, &error) != CELLA_OK)
+    if (keeper_sandbox_early(shared, namespaces, own_user, monitor_fd, &error) != CELLA_OK ||
+        prepare(&instance, &error) != CELLA_OK || keeper_signals_install(&error) != CELLA_OK ||
+        start_threads(&instance, &first, &error) != CELLA_OK)
         refuse(shared, &error);
     set_stage(shared, KEEPER_LOADED);
     await_stage(shared, KEEPER_LOADED);
-    if (keeper_signals_install() != CELLA_OK)
-        cella_fail(&error, CELLA_KEEPER, "cannot install signal handlers");
-    if (error.status != CELLA_OK || start_threads(&instance, &first, &error) != CELLA_OK ||
-        keeper_signals_use_stack(first) != CELLA_OK || keeper_sandbox_seal(&error) != CELLA_OK) {
+    if (keeper_signals_use_stack(first) != CELLA_OK || keeper_sandbox_seal(&error) != CELLA_OK) {
         shared->failed_status = (uint32_t)CELLA_KEEPER;
         memcpy(shared->failed_message, error.message, sizeof shared->failed_message - 1);
         keeper_end(shared, CELLA_KEEPER, 0);

@@ -81,19 +81,20 @@ extern const char keeper_exception_left[];
 enum cella_status keeper_load(struct keeper_instance *instance, struct cella_error *error);
 
 /* signals.c: installs the handlers that play the CPU: ENCLU, system calls as #UD, faults as AEX. */
-enum cella_status keeper_signals_install(void);
+enum cella_status keeper_signals_install(struct cella_error *error);
 enum cella_status keeper_signals_use_stack(struct keeper_thread *thread);
 
 /* sandbox.c */
 pid_t keeper_clone(bool *ret_namespaces);
 bool keeper_map_user(pid_t child);
+/* `monitor_fd`: a pidfd of the monitor. */
 enum cella_status keeper_sandbox_early(struct keeper_shared *shared, bool namespaces, bool own_user,
-                                       struct cella_error *error);
+                                       int monitor_fd, struct cella_error *error);
 enum cella_status keeper_sandbox_seal(struct cella_error *error);
 
 /* instance.c: the instance process from its first instruction; does not return. */
 _Noreturn void keeper_instance_main(const struct cella_image *image, struct keeper_shared *shared,
-                                    bool namespaces);
+                                    bool namespaces, int monitor_fd);
 /* Records how the image ended and ends the process. Callable from a signal handler. */
 _Noreturn void keeper_end(struct keeper_shared *shared, enum cella_status status, uint64_t detail);
 

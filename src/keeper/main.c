@@ -174,9 +174,10 @@ int main(int count, char **arguments) {
     if (status != CELLA_OK)
         tell_end(status, error.message);
     bool namespaces = false;
-    pid_t child = keeper_clone(&namespaces);
+    int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    pid_t child = self < 0 ? -1 : keeper_clone(&namespaces);
     if (child == 0)
-        keeper_instance_main(&image, shared, namespaces);
+        keeper_instance_main(&image, shared, namespaces, self);
     if (child < 0)
         tell_end(CELLA_KEEPER, "cannot make the instance process");
     if (namespaces && keeper_map_user(child))

@@ -8,6 +8,7 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -24,9 +25,9 @@ extern const char __executable_start[];
 extern const char etext[];
 
 pid_t keeper_clone(bool *ret_namespaces) {
-    const long spaces =
-        CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
-    long child = syscall(SYS_clone, spaces | SIGCHLD, 0L, 0L, 0L, 0L);
+    /* The other namespaces take longer to make; the instance process makes them itself, while the monitor
+     * measures. */
+    long child = syscall(SYS_clone, (long)(CLONE_NEWUSER | CLONE_NEWPID | SIGCHLD), 0L, 0L, 0L, 0L);
     *ret_namespaces = child >= 0;
     /* Kernels may refuse unprivileged namespaces; the filter holds all the same. */
     if (child < 0)
@@ -88,17 +89,24 @@ static bool set_limits(void) {
 }
 
 enum cella_status keeper_sandbox_early(struct keeper_shared *shared, bool namespaces, bool own_user,
-                                       struct cella_error *error) {
-    uint32_t granted = namespaces ? CELLA_SANDBOX_NAMESPACES : 0;
+                                       int monitor_fd, struct cella_error *error) {
+    uint32_t granted = 0;
     if (namespaces) {
         if (syscall(SYS_setresgid, 0, 0, 0) == 0 && syscall(SYS_setresuid, 0, 0, 0) == 0 && own_user)
             granted |= CELLA_SANDBOX_OWN_USER;
-        if (empty_root())
+        if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) == 0)
+            granted |= CELLA_SANDBOX_NAMESPACES;
+        /* Never in the namespace that others share. */
+        if ((granted & CELLA_SANDBOX_NAMESPACES) != 0 && empty_root())
             granted |= CELLA_SANDBOX_EMPTY_ROOT;
     }
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
         prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         return cella_fail(error, CELLA_KEEPER, "cannot give up privileges: %s", strerror(errno));
+    /* A monitor that ended before the line above ran will send no signal. */
+    struct pollfd monitor = {.fd = monitor_fd, .events = POLLIN};
+    if (poll(&monitor, 1, 0) != 0)
+        return cella_fail(error, CELLA_KEEPER, "the monitor is gone");
     /* Without namespaces and without root there are no capabilities to drop, and dropping none succeeds. */
     if (!drop_capabilities())
         return cella_fail(error, CELLA_KEEPER, "cannot drop capabilities: %s", strerror(errno));

@@ -1,6 +1,7 @@
 /* Plays the CPU for the image: ENCLU leaves, asynchronous exits to the SSA, and resuming from it. The
  * handlers run with the image's thread pointer, so nothing here may use thread-local storage, the stack
  * protector or libc state. */
+#include "base/error.h"
 #include "enclave/exception.h"
 #include "enclave/exit.h"
 #include "enclave/thread_data.h"
@@ -225,7 +226,7 @@ static void on_signal(int number, siginfo_t *info, void *opaque) {
     exit_with_exception(thread, context, vector_of(number, info));
 }
 
-enum cella_status keeper_signals_install(void) {
+enum cella_status keeper_signals_install(struct cella_error *error) {
     static const int numbers[] = {SIGILL, SIGSYS, SIGSEGV, SIGBUS, SIGFPE, SIGTRAP};
     struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     sigfillset(&action.sa_mask);
@@ -233,7 +234,7 @@ enum cella_status keeper_signals_install(void) {
         sigdelset(&action.sa_mask, numbers[i]);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (sigaction(numbers[i], &action, NULL) != 0)
-            return CELLA_KEEPER;
+            return cella_fail(error, CELLA_KEEPER, "cannot install signal handlers");
     return CELLA_OK;
 }
 
