@@ -96,6 +96,7 @@ static void measure_keeper(struct start_bench *bench) {
     fixture_client_init(&client, fixture);
     cella_host_enclave_state(fixture->enclave, &state);
     bench_state("start/keeper-resident", resident(state.process_id), "MiB");
+    bench_state("start/instance-resident", resident(state.instance_process_id), "MiB");
     fixture_client_deinit(&client);
     bench_check(cella_host_stop(fixture->enclave, 10000), NULL, "stopping");
 }

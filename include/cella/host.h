@@ -155,8 +155,9 @@ struct cella_host_enclave_state {
     uint16_t security_version;
     bool debug;
     bool simulated;
-    int process_id;     /* of the keeper, 0 when none runs */
-    int64_t started_at; /* seconds of Unix time, 0: never */
+    int process_id;          /* of the keeper, 0 when none runs */
+    int instance_process_id; /* of the process that runs the image, 0 when none runs */
+    int64_t started_at;      /* seconds of Unix time, 0: never */
     int64_t attested_at;
     enum cella_status end_status;
     char end_reason[CELLA_HOST_REASON_SIZE];

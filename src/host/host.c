@@ -300,6 +300,7 @@ void cella_host_enclave_state(struct cella_host_enclave *enclave,
     state.security_version = enclave->info.security_version;
     state.debug = enclave->info.debug != 0;
     state.process_id = enclave->phase == CELLA_HOST_RUNNING ? enclave->info.process_id : 0;
+    state.instance_process_id = enclave->phase == CELLA_HOST_RUNNING ? enclave->info.instance_process_id : 0;
     state.started_at = enclave->started_at;
     if (enclave->evidence != NULL) {
         state.attested_at = enclave->evidence->made_at;

@@ -34,6 +34,7 @@ struct cella_http {
     _Atomic uint64_t refused_requests;
     _Atomic size_t body_bytes;
     _Atomic unsigned open_requests; /* that wait for an enclave */
+    _Atomic unsigned crowd;         /* requests that are still to come alone before one counts as alone */
     _Atomic bool closing;
     pthread_mutex_t lock; /* meters are added under it, read without */
     _Atomic unsigned meter_count;
@@ -104,8 +105,10 @@ void cella_http_done(void *context, enum cella_status status, const char *messag
 struct cella_http_meter *cella_http_meter(struct cella_http *http, struct cella_host_enclave *enclave);
 void cella_http_meter_mail(struct cella_http_request *request, enum cella_status status, size_t bytes_out);
 
-/* Bytes of memory that a process occupies, 0 if it cannot be known. */
+/* Resident memory of a process, bytes; 0 for process 0 and one that is gone. */
 uint64_t cella_http_resident_bytes(int process_id);
+/* Of an enclave's keeper and instance together. */
+uint64_t cella_http_resident_of(const struct cella_host_enclave_state *state);
 int64_t cella_http_ticks_ns(void);
 
 #endif

@@ -51,7 +51,14 @@ void cella_http_meter_mail(struct cella_http_request *request, enum cella_status
     atomic_fetch_add_explicit(&meter->buckets[bucket_of(ns)], 1, memory_order_relaxed);
 }
 
+uint64_t cella_http_resident_of(const struct cella_host_enclave_state *state) {
+    return cella_http_resident_bytes(state->process_id) +
+           cella_http_resident_bytes(state->instance_process_id);
+}
+
 uint64_t cella_http_resident_bytes(int process_id) {
+    if (process_id == 0)
+        return 0;
     char path[64], line[128];
     snprintf(path, sizeof path, "/proc/%d/statm", process_id);
     FILE *file = fopen(path, "re");
@@ -102,8 +109,8 @@ static void show_states(struct page *page) {
     PER_ENCLAVE("cella_enclave_up", "gauge", "1 while an instance runs.", state->phase == CELLA_HOST_RUNNING);
     PER_ENCLAVE("cella_enclave_starts_total", "counter", "Instances started.", state->starts);
     PER_ENCLAVE("cella_enclave_ends_total", "counter", "Instances ended.", state->ends);
-    PER_ENCLAVE("cella_enclave_resident_bytes", "gauge", "Memory of the instance's process.",
-                state->process_id == 0 ? 0 : cella_http_resident_bytes(state->process_id));
+    PER_ENCLAVE("cella_enclave_resident_bytes", "gauge", "Memory of the keeper and the instance.",
+                cella_http_resident_of(state));
     PER_ENCLAVE("cella_mails_total", "counter", "Mails handed to the enclave.", state->mails);
     PER_ENCLAVE("cella_mail_received_bytes_total", "counter", "Bytes of those mails.", state->mail_bytes);
     PER_ENCLAVE("cella_calls_total", "counter", "Calls by the operator.", state->calls);

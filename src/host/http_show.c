@@ -50,8 +50,7 @@ static json_t *show_operator(const struct cella_host_enclave_state *state) {
     if (object == NULL)
         return NULL;
     json_object_set_new(object, "process", json_integer(state->process_id));
-    json_object_set_new(object, "resident_bytes",
-                        number(state->process_id == 0 ? 0 : cella_http_resident_bytes(state->process_id)));
+    json_object_set_new(object, "resident_bytes", number(cella_http_resident_of(state)));
     json_object_set_new(object, "started_at", json_integer(state->started_at));
     json_object_set_new(object, "attested_at", json_integer(state->attested_at));
     json_object_set_new(object, "starts", number(state->starts));

@@ -124,6 +124,7 @@ static void note_started(struct cella_instance *instance, const struct cella_con
     instance->info.security_version = message->security_version;
     instance->info.debug = message->debug != 0;
     instance->info.process_id = (int)instance->keeper;
+    instance->info.instance_process_id = (int)message->process;
     instance->max_requests = message->max_queued;
     instance->told_started = true;
     pthread_cond_broadcast(&instance->changed);

@@ -53,7 +53,8 @@ struct cella_instance_info {
     uint16_t product_id;
     uint16_t security_version;
     int debug;
-    int process_id; /* of the keeper */
+    int process_id;          /* of the keeper */
+    int instance_process_id; /* of the process that runs the image */
 };
 const struct cella_instance_info *cella_instance_info(const struct cella_instance *instance);
 

@@ -27,6 +27,7 @@ struct cella_control_message {
     uint16_t security_version;
     uint32_t debug;
     uint32_t sandbox;    /* STARTED: bits of cella_sandbox_part */
+    uint32_t process;    /* STARTED: the instance process */
     uint32_t max_queued; /* STARTED: requests that may be under way at once, from the settings */
     char reason[256];    /* ENDED: one sentence, terminated */
 };

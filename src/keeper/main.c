@@ -82,12 +82,13 @@ static enum cella_status launch(const uint8_t code_hash[32], struct cella_error 
     return cella_machine_launch(machine, &request, &identity, error);
 }
 
-static void tell_started(void) {
+static void tell_started(pid_t child) {
     struct cella_control_message message = {.kind = CELLA_CONTROL_STARTED,
                                             .product_id = identity.isv_prod_id,
                                             .security_version = identity.isv_svn,
                                             .debug = (identity.flags & CELLA_ATTRIBUTE_DEBUG) != 0,
                                             .sandbox = shared->sandbox,
+                                            .process = (uint32_t)child,
                                             .max_queued = image.settings.max_queued};
     memcpy(message.code_hash, identity.code_hash, sizeof message.code_hash);
     memcpy(message.code_signer, identity.code_signer, sizeof message.code_signer);
@@ -199,7 +200,7 @@ int main(int count, char **arguments) {
         kill(child, SIGKILL);
         tell_end(status, error.message);
     }
-    tell_started();
+    tell_started(child);
     set_stage(KEEPER_LAUNCHED);
     free(image_file);
     watch(child);
