@@ -40,6 +40,7 @@ static void take_options(struct cella_http_options *to, const struct cella_http_
     DEFAULT(idle_timeout_s, 75);
     DEFAULT(body_timeout_s, 120);
     DEFAULT(thread_count, processors < 1 ? 1 : processors > 8 ? 8 : (unsigned)processors);
+    DEFAULT(spin_us, processors > 1 ? 50 : 0);
 #undef DEFAULT
     if (to->listen.ss_family == AF_UNSPEC)
         cella_http_listen_parse("127.0.0.1:7700", &to->listen, NULL);

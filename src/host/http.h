@@ -23,7 +23,7 @@ struct cella_http_options {
     unsigned idle_timeout_s;               /* 75: a connection on which nothing happens */
     unsigned body_timeout_s;               /* 120: from a request's head to the end of its body */
     unsigned thread_count;                 /* one per processor, at most 8 */
-    unsigned spin_us;                      /* how long a thread waits for a reply before it turns to others */
+    unsigned spin_us; /* 50, on one processor 0: how long a thread looks for the reply to the only request */
     struct cella_bytes
         constant_reply; /* for benchmarks: answers every mail with these bytes, asks no enclave */
 };

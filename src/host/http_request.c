@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -268,12 +269,26 @@ static bool done_within(struct cella_http_request *request, unsigned spin_us) {
         return false;
     int64_t until = cella_http_ticks_ns() + (int64_t)spin_us * 1000;
     do {
-        for (int i = 0; i < 32; i++)
-            __builtin_ia32_pause();
+        /* Whoever makes the reply may be waiting for this very processor. */
+        sched_yield();
         if (atomic_load_explicit(&request->wait, memory_order_acquire) == CELLA_HTTP_DONE)
             return true;
     } while (cella_http_ticks_ns() < until);
     return false;
+}
+
+/* Alone, looking is cheaper than two wake-ups; among others it would take their processor. Whoever met others
+ * a moment ago will meet them again. */
+static bool is_alone(struct cella_http *http) {
+    enum { MOMENT = 64 }; /* requests */
+    if (atomic_load_explicit(&http->open_requests, memory_order_relaxed) > 1) {
+        atomic_store_explicit(&http->crowd, MOMENT, memory_order_relaxed);
+        return false;
+    }
+    unsigned crowd = atomic_load_explicit(&http->crowd, memory_order_relaxed);
+    if (crowd > 0)
+        atomic_store_explicit(&http->crowd, crowd - 1, memory_order_relaxed);
+    return crowd == 0;
 }
 
 static enum MHD_Result wait_for_answer(struct cella_http_request *request) {
@@ -282,7 +297,7 @@ static enum MHD_Result wait_for_answer(struct cella_http_request *request) {
     /* The host has copied it. Only this thread knows the body. */
     release_body(request);
     bool mail = request->target.resource == CELLA_HTTP_MAIL && request->method == CELLA_HTTP_POST;
-    if (done_within(request, mail ? request->http->options.spin_us : 0))
+    if (done_within(request, mail && is_alone(request->http) ? request->http->options.spin_us : 0))
         return answer(request);
     MHD_suspend_connection(request->connection);
     int expected = CELLA_HTTP_PENDING;
