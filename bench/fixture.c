@@ -26,9 +26,16 @@ void fixture_machine_init(struct fixture *fixture) {
     bench_check(cella_sim_create(&options, &error), &error, "making a simulated machine");
 }
 
+/* Says why an instance ended, should one do so. */
+static void on_log(void *context, const char *level, const char *enclave, const char *event,
+                   const char *facts) {
+    if (strcmp(level, "warning") == 0 || strcmp(level, "error") == 0 || strcmp(event, "ended") == 0)
+        fprintf(stderr, "bench: %s %s %s %s\n", level, enclave == NULL ? "-" : enclave, event, facts);
+}
+
 void fixture_init(struct fixture *fixture) {
     fixture_machine_init(fixture);
-    const struct cella_host_options options = {.keeper_path = NULL};
+    const struct cella_host_options options = {.events = {.log = on_log}};
     struct cella_error error = {0};
     bench_check(cella_host_new(&options, &fixture->host, &error), &error, "making a host");
     bench_check(
