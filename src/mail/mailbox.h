@@ -111,10 +111,27 @@ struct cella_mailbox_post {
     struct cella_bytes bytes;
 };
 
-/* Seals a post, after the transaction that queued it is committed: in the recipient's live session if the
- * client has used it, else one-shot to its static key. Posts to one recipient must reach the host in the
- * order in which they were sealed. CELLA_NOT_FOUND: the recipient is not known. CELLA_MAIL_TOPIC,
- * CELLA_MAIL_TOPIC_LIMIT, CELLA_LIMIT (over max_mail_size), CELLA_NO_MEMORY. */
+/* A post that waits for its transaction: everything that can fail has been done. */
+struct cella_mailbox_prepared;
+
+/* Takes whatever the post needs: a copy of `body`, memory for the sealed mail, keys. Until finish or cancel
+ * the recipient is not forgotten, and mail with which it would start anew is CELLA_MAIL_BUSY. The caller ends
+ * each prepared post with exactly one of the two calls below, before the mailbox is freed. CELLA_NOT_FOUND:
+ * the recipient is not known. CELLA_MAIL_TOPIC, CELLA_MAIL_TOPIC_LIMIT, CELLA_LIMIT (over max_mail_size),
+ * CELLA_NO_MEMORY, CELLA_NO_RANDOM. */
+enum cella_status cella_mailbox_post_prepare(struct cella_mailbox *mailbox,
+                                             const uint8_t recipient[CELLA_MAIL_KEY_SIZE], const char *topic,
+                                             struct cella_bytes body,
+                                             struct cella_mailbox_prepared **ret_prepared,
+                                             struct cella_error *error);
+/* The transaction is committed: gives the post its sequence, seals it and frees `prepared`. Cannot fail. In
+ * the recipient's live session if the client has used it, else one-shot to its static key. Posts to one
+ * recipient must reach the host in the order of these calls. */
+void cella_mailbox_post_finish(struct cella_mailbox_prepared *prepared, struct cella_mailbox_post *ret_post);
+/* The transaction failed: frees `prepared`; no sequence is used up. NULL is allowed. */
+void cella_mailbox_post_cancel(struct cella_mailbox_prepared *prepared);
+
+/* Prepares and finishes at once. Statuses as prepare. */
 enum cella_status cella_mailbox_post_seal(struct cella_mailbox *mailbox,
                                           const uint8_t recipient[CELLA_MAIL_KEY_SIZE], const char *topic,
                                           struct cella_bytes body, struct cella_mailbox_post *ret_post,
