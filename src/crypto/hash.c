@@ -3,8 +3,12 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "crypto/hash.h"
 #include "base/error.h"
+#include "base/secret.h"
 #include <openssl/sha.h>
-#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(sizeof(SHA256_CTX) == sizeof(((struct cella_sha256 *)NULL)->state),
+               "room for libcrypto's state");
 
 void cella_sha256(const void *data, size_t size, uint8_t out[CELLA_SHA256_SIZE]) {
     SHA256_CTX state;
@@ -19,21 +23,24 @@ void cella_sha384(const void *data, size_t size, uint8_t out[CELLA_SHA384_SIZE])
 }
 
 void cella_sha256_init(struct cella_sha256 *hash) {
-    hash->state = malloc(sizeof(SHA256_CTX));
-    CELLA_ASSERT(hash->state != NULL && SHA256_Init(hash->state) == 1);
+    SHA256_CTX state;
+    CELLA_ASSERT(SHA256_Init(&state) == 1);
+    memcpy(hash->state, &state, sizeof state);
 }
 
 void cella_sha256_update(struct cella_sha256 *hash, const void *data, size_t size) {
-    if (size > 0)
-        CELLA_ASSERT(SHA256_Update(hash->state, data, size) == 1);
+    SHA256_CTX state;
+    memcpy(&state, hash->state, sizeof state);
+    CELLA_ASSERT(size == 0 || SHA256_Update(&state, data, size) == 1);
+    memcpy(hash->state, &state, sizeof state);
 }
 
 void cella_sha256_digest(const struct cella_sha256 *hash, uint8_t out[CELLA_SHA256_SIZE]) {
-    SHA256_CTX copy = *(const SHA256_CTX *)hash->state;
+    SHA256_CTX copy;
+    memcpy(&copy, hash->state, sizeof copy);
     CELLA_ASSERT(SHA256_Final(out, &copy) == 1);
 }
 
 void cella_sha256_deinit(struct cella_sha256 *hash) {
-    free(hash->state);
-    hash->state = NULL;
+    cella_wipe(hash->state, sizeof hash->state);
 }

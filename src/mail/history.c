@@ -55,12 +55,16 @@ static void store_reply(struct cella_history *history, struct cella_history_topi
         history->oldest_reply = topic;
 }
 
+static void free_topic(struct cella_history *history, struct cella_history_topic *topic) {
+    drop_reply(history, topic, CELLA_REPLY_NONE);
+    cella_wipe_free(topic, sizeof *topic);
+}
+
 static void free_topics(struct cella_history *history, struct cella_history_sender *sender) {
     while (sender->topics != NULL) {
         struct cella_history_topic *topic = sender->topics;
         sender->topics = topic->next;
-        drop_reply(history, topic, CELLA_REPLY_NONE);
-        cella_wipe_free(topic, sizeof *topic);
+        free_topic(history, topic);
     }
     sender->topic_count = 0;
 }
@@ -150,9 +154,29 @@ enum cella_status cella_history_topic(struct cella_history *history, struct cell
     return CELLA_OK;
 }
 
+void cella_history_pin(struct cella_history_sender *sender, struct cella_history_topic *topic) {
+    sender->pins++;
+    topic->waiting_posts++;
+}
+
+void cella_history_unpin(struct cella_history *history, struct cella_history_sender *sender,
+                         struct cella_history_topic *topic) {
+    CELLA_ASSERT(topic->waiting_posts > 0 && sender->pins > 0);
+    sender->pins--;
+    topic->waiting_posts--;
+    if (topic->waiting_posts > 0 || topic->busy || topic->has_last || topic->post_sequence > 0)
+        return;
+    struct cella_history_topic **place = &sender->topics;
+    while (*place != topic)
+        place = &(*place)->next;
+    *place = topic->next;
+    sender->topic_count--;
+    free_topic(history, topic);
+}
+
 static bool any_busy(const struct cella_history_sender *sender) {
     for (const struct cella_history_topic *topic = sender->topics; topic != NULL; topic = topic->next)
-        if (topic->busy)
+        if (topic->busy || topic->waiting_posts > 0)
             return true;
     return false;
 }
@@ -179,7 +203,8 @@ static enum cella_status check_birth(struct cella_history *history, struct cella
                           "this sender's birth is %llu, the mail says %llu",
                           (unsigned long long)sender->birth, (unsigned long long)request->birth);
     if (sender->has_birth && any_busy(sender))
-        return cella_fail(error, CELLA_MAIL_BUSY, "the sender starts anew while a request of it is handled");
+        return cella_fail(error, CELLA_MAIL_BUSY,
+                          "the sender starts anew while a request of it or a post to it is handled");
     if (sender->has_birth)
         free_topics(history, sender);
     sender->has_birth = true;

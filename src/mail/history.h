@@ -23,6 +23,7 @@ struct cella_history_topic {
     uint64_t next_sequence; /* of the next request */
     uint64_t post_sequence; /* of the next post */
     bool busy;              /* a request is being handled */
+    uint32_t waiting_posts; /* prepared, neither finished nor cancelled */
     bool has_last;
     uint8_t last_mail[CELLA_MAIL_ID_SIZE];            /* the last mail that was begun */
     uint8_t fingerprint[CELLA_FINGERPRINT_SIZE];      /* of the last request that was done */
@@ -47,6 +48,7 @@ struct cella_history_sender {
     struct cella_history_topic *topics;
     struct cella_mailbox_session *sessions; /* newest first; the mailbox's business */
     uint32_t session_count;
+    uint64_t opened_sessions; /* ever */
 };
 
 struct cella_history {
@@ -82,6 +84,12 @@ enum cella_status cella_history_sender(struct cella_history *history, const uint
 enum cella_status cella_history_topic(struct cella_history *history, struct cella_history_sender *sender,
                                       struct cella_bytes name, struct cella_history_topic **ret_topic,
                                       struct cella_error *error);
+
+/* A post to this topic is prepared: sender and topic stay until unpin. */
+void cella_history_pin(struct cella_history_sender *sender, struct cella_history_topic *topic);
+/* A topic that nothing has come of is removed again. */
+void cella_history_unpin(struct cella_history *history, struct cella_history_sender *sender,
+                         struct cella_history_topic *topic);
 
 /* A request that is to be judged. */
 struct cella_history_request {

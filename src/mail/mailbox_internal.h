@@ -18,7 +18,8 @@ struct cella_mailbox_session {
     struct cella_history_sender *sender; /* NULL once it is closed */
     struct cella_mailbox_session *next;  /* of the same sender */
     uint32_t references;
-    bool confirmed; /* the client has used it, so it can open posts */
+    uint64_t ordinal; /* among its sender's sessions, from 1 */
+    bool confirmed;   /* the client has used it, so it can open posts */
     pthread_mutex_t lock;
     struct cella_noise_cipher receive;
     struct cella_noise_cipher send;
@@ -79,6 +80,17 @@ void cella_mailbox_session_add(struct cella_mailbox *mailbox, struct cella_histo
                                struct cella_mailbox_session *session);
 /* The client has used it: posts may go through it, and it is the last to be closed. */
 void cella_mailbox_session_used(struct cella_mailbox *mailbox, struct cella_mailbox_session *session);
+
+/* The last used session in which the client can open posts, or NULL. It keeps the keys of its newest sessions
+ * only. */
+struct cella_mailbox_session *cella_mailbox_session_for_posts(const struct cella_history_sender *sender);
+/* Also for one that was closed, whose sender is still known. */
+bool cella_mailbox_session_takes_posts(const struct cella_mailbox_session *session,
+                                       const struct cella_history_sender *sender);
+
+/* Takes the next number of mail to the client, and the session's lock for that. One that is not used leaves a
+ * gap, which is allowed. CELLA_LIMIT: there are no more. */
+enum cella_status cella_mailbox_session_next(struct cella_mailbox_session *session, uint64_t *ret_number);
 
 /* Needs the session's lock. CELLA_MAIL_REPLAY: seen before, or older than the window; else marks it as seen.
  */

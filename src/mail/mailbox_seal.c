@@ -1,7 +1,6 @@
-/* The enclave's end: sealing replies and posts. Must not seal twice under one mail number. */
+/* The enclave's end: sealing replies. Must not seal twice under one mail number. */
 #include "base/error.h"
 #include "base/secret.h"
-#include "crypto/random.h"
 #include "mail/mailbox_internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -46,22 +45,11 @@ uint64_t cella_mailbox_reply_size(const struct cella_mailbox_mail *mail, const s
     return cella_mail_size(&header, body.size);
 }
 
-static enum cella_status next_number(struct cella_mailbox_session *session, uint64_t *ret_number) {
-    enum cella_status status = CELLA_OK;
-    pthread_mutex_lock(&session->lock);
-    if (session->send_number >= CELLA_MAIL_NUMBER_MAX)
-        status = CELLA_LIMIT;
-    else
-        *ret_number = ++session->send_number;
-    pthread_mutex_unlock(&session->lock);
-    return status;
-}
-
 static enum cella_status seal_in_session(struct cella_mailbox_session *session,
                                          struct cella_mail_header *header, struct cella_bytes body,
                                          uint8_t *out, struct cella_error *error) {
     struct cella_mail_sealer sealer = {.cipher = &session->send, .lock = &session->lock};
-    enum cella_status status = next_number(session, &header->number);
+    enum cella_status status = cella_mailbox_session_next(session, &header->number);
     if (status != CELLA_OK)
         return cella_fail(error, status, "the session has no mail numbers left");
     sealer.header = *header;
@@ -165,85 +153,4 @@ enum cella_status cella_mailbox_reply_seal(struct cella_mailbox_mail *mail, cons
         return seal_in_session(mail->session, &header, body, out, error);
     enum cella_status status = seal_one_shot(mailbox, mail->key, mail->view.sender, &header, body, out);
     return status == CELLA_OK ? CELLA_OK : cella_fail(error, status, "the reply could not be sealed");
-}
-
-/* Chooses the way of a post and takes its sequence. Everything that can fail for want of memory was done
- * before, so that no sequence is lost. */
-static enum cella_status address_post(struct cella_mailbox *mailbox, const uint8_t *recipient,
-                                      struct cella_mail_header *header,
-                                      struct cella_mailbox_session **ret_session,
-                                      struct cella_mailbox_post *post, struct cella_error *error) {
-    struct cella_history_topic *topic = NULL;
-    struct cella_history_sender *sender = cella_history_find(&mailbox->history, recipient);
-    if (sender == NULL)
-        return cella_fail(error, CELLA_NOT_FOUND, "the recipient has not written to this instance");
-    enum cella_status status = cella_history_topic(&mailbox->history, sender, header->topic, &topic, error);
-    if (status != CELLA_OK)
-        return status;
-    /* A client that made several sessions since has forgotten this one's key: the post goes one-shot then. */
-    struct cella_mailbox_session *session = sender->sessions;
-    unsigned newer = 0;
-    for (; session != NULL && !session->confirmed; session = session->next)
-        newer++;
-    if (newer >= CELLA_MAIL_SESSION_SLOTS)
-        session = NULL;
-    if (session != NULL) {
-        header->kind = CELLA_MAIL_SESSION;
-        memcpy(header->session_id, session->id, sizeof header->session_id);
-        session->references++;
-    }
-    header->sequence = topic->post_sequence++;
-    header->birth = mailbox->history.clock;
-    memcpy(post->route, sender->route, sizeof post->route);
-    *ret_session = session;
-    return CELLA_OK;
-}
-
-static enum cella_status post_one_shot(struct cella_mailbox *mailbox, const uint8_t *recipient,
-                                       struct cella_mail_header *header, struct cella_bytes body,
-                                       uint8_t *out, struct cella_error *error) {
-    enum cella_status status = cella_random(header->session_id, sizeof header->session_id);
-    if (status == CELLA_OK)
-        status = seal_one_shot(mailbox, &mailbox->session_key, recipient, header, body, out);
-    return status == CELLA_OK ? CELLA_OK : cella_fail(error, status, "the post could not be sealed");
-}
-
-enum cella_status cella_mailbox_post_seal(struct cella_mailbox *mailbox,
-                                          const uint8_t recipient[CELLA_MAIL_KEY_SIZE], const char *topic,
-                                          struct cella_bytes body, struct cella_mailbox_post *ret_post,
-                                          struct cella_error *error) {
-    struct cella_mail_header header = {.kind = CELLA_MAIL_ONE_SHOT,
-                                       .role = CELLA_MAIL_POST,
-                                       .padding = CELLA_MAIL_PADDING_CLASS,
-                                       .topic = CELLA_BYTES(topic, strlen(topic))};
-    struct cella_mailbox_session *session = NULL;
-    struct cella_mailbox_post post = {0};
-    if (!cella_mail_topic_valid(header.topic))
-        return cella_fail(error, CELLA_MAIL_TOPIC, "topic of %zu bytes", header.topic.size);
-    if (body.size > mailbox->limits.max_mail_size)
-        return cella_fail(error, CELLA_LIMIT, "the post has %zu bytes, max_mail_size is %llu", body.size,
-                          (unsigned long long)mailbox->limits.max_mail_size);
-    /* One-shot is the larger of the two ways. */
-    uint8_t *out = malloc(cella_mail_size(&header, body.size));
-    if (out == NULL)
-        return cella_fail(error, CELLA_NO_MEMORY, "a post of %zu bytes", body.size);
-    pthread_mutex_lock(&mailbox->lock);
-    enum cella_status status = address_post(mailbox, recipient, &header, &session, &post, error);
-    pthread_mutex_unlock(&mailbox->lock);
-    if (status == CELLA_OK && session != NULL)
-        status = seal_in_session(session, &header, body, out, error);
-    else if (status == CELLA_OK)
-        status = post_one_shot(mailbox, recipient, &header, body, out, error);
-    if (session != NULL) {
-        pthread_mutex_lock(&mailbox->lock);
-        cella_mailbox_session_release(session);
-        pthread_mutex_unlock(&mailbox->lock);
-    }
-    if (status != CELLA_OK) {
-        free(out);
-        return status;
-    }
-    post.bytes = CELLA_BYTES(out, cella_mail_size(&header, body.size));
-    *ret_post = post;
-    return CELLA_OK;
 }

@@ -51,6 +51,7 @@ void cella_mailbox_session_add(struct cella_mailbox *mailbox, struct cella_histo
             mailbox, CELLA_TABLE_ENTRY(mailbox->sessions.oldest, struct cella_mailbox_session, node));
     memcpy(session->sender_key, sender->key, sizeof session->sender_key);
     session->sender = sender;
+    session->ordinal = ++sender->opened_sessions;
     session->next = sender->sessions;
     sender->sessions = session;
     sender->session_count++;
@@ -72,6 +73,18 @@ void cella_mailbox_session_used(struct cella_mailbox *mailbox, struct cella_mail
     session->sender->sessions = session;
 }
 
+struct cella_mailbox_session *cella_mailbox_session_for_posts(const struct cella_history_sender *sender) {
+    struct cella_mailbox_session *session = sender->sessions;
+    while (session != NULL && !cella_mailbox_session_takes_posts(session, sender))
+        session = session->next;
+    return session;
+}
+
+bool cella_mailbox_session_takes_posts(const struct cella_mailbox_session *session,
+                                       const struct cella_history_sender *sender) {
+    return session->confirmed && sender->opened_sessions - session->ordinal < CELLA_MAIL_SESSION_SLOTS;
+}
+
 enum cella_status cella_mailbox_session_number(struct cella_mailbox_session *session, uint64_t number) {
     const uint64_t words = CELLA_MAIL_WINDOW_SIZE / 64;
     if (number > session->highest) {
@@ -89,4 +102,15 @@ enum cella_status cella_mailbox_session_number(struct cella_mailbox_session *ses
         return CELLA_MAIL_REPLAY;
     *word |= bit;
     return CELLA_OK;
+}
+
+enum cella_status cella_mailbox_session_next(struct cella_mailbox_session *session, uint64_t *ret_number) {
+    enum cella_status status = CELLA_OK;
+    pthread_mutex_lock(&session->lock);
+    if (session->send_number >= CELLA_MAIL_NUMBER_MAX)
+        status = CELLA_LIMIT;
+    else
+        *ret_number = ++session->send_number;
+    pthread_mutex_unlock(&session->lock);
+    return status;
 }

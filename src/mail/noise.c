@@ -179,6 +179,17 @@ static enum cella_status decrypt_and_hash(struct cella_noise_symmetric *symmetri
     return status;
 }
 
+void cella_noise_bind(struct cella_noise_handshake *handshake, const struct cella_bytes prologue[2]) {
+    const char *name = patterns[handshake->pattern].protocol_name;
+    struct cella_noise_symmetric *symmetric = &handshake->symmetric;
+    /* Every name is at most 32 bytes long, so h is the name itself, filled up with zeros. */
+    memset(symmetric->h, 0, sizeof symmetric->h);
+    memcpy(symmetric->h, name, strlen(name));
+    mix_hash(symmetric, prologue[0], prologue[1]);
+    mix_hash_one(symmetric, handshake->initiator ? handshake->rs : handshake->s->public_key,
+                 CELLA_NOISE_DH_SIZE);
+}
+
 enum cella_status cella_noise_handshake_initialize(struct cella_noise_handshake *handshake,
                                                    const struct cella_noise_setup *setup) {
     const struct pattern *pattern = &patterns[setup->pattern];
@@ -191,13 +202,10 @@ enum cella_status cella_noise_handshake_initialize(struct cella_noise_handshake 
     enum cella_status status = cella_hmac_init(&symmetric->hmac);
     if (status != CELLA_OK)
         return status;
-    /* Every name is at most 32 bytes long, so h is the name itself, filled up with zeros. */
-    memcpy(symmetric->h, pattern->protocol_name, strlen(pattern->protocol_name));
-    memcpy(symmetric->ck, symmetric->h, sizeof symmetric->ck);
-    mix_hash(symmetric, setup->prologue[0], setup->prologue[1]);
+    memcpy(symmetric->ck, pattern->protocol_name, strlen(pattern->protocol_name));
     if (setup->initiator)
         memcpy(handshake->rs, setup->rs, CELLA_NOISE_DH_SIZE);
-    mix_hash_one(symmetric, setup->initiator ? handshake->rs : setup->s->public_key, CELLA_NOISE_DH_SIZE);
+    cella_noise_bind(handshake, setup->prologue);
     return CELLA_OK;
 }
 
@@ -228,8 +236,18 @@ bool cella_noise_complete(const struct cella_noise_handshake *handshake) {
     return handshake->message >= patterns[handshake->pattern].message_count;
 }
 
+static void move_cipher(struct cella_noise_cipher *to, struct cella_noise_cipher *from) {
+    cella_noise_cipher_deinit(to);
+    *to = *from;
+    *from = (struct cella_noise_cipher){0};
+}
+
 /* The four DH tokens: the first letter is the initiator's key, the second the responder's. */
 static enum cella_status mix_dh(struct cella_noise_handshake *handshake, enum token token) {
+    if (handshake->prepared) {
+        move_cipher(&handshake->symmetric.cipher, &handshake->ahead[handshake->ahead_used++]);
+        return CELLA_OK;
+    }
     bool own_e = token == EE || token == (handshake->initiator ? ES : SE);
     bool peer_e = token == EE || token == (handshake->initiator ? SE : ES);
     const struct cella_x25519_key *own = own_e ? &handshake->e : handshake->s;
@@ -283,6 +301,29 @@ static bool turn_is(const struct cella_noise_handshake *handshake, bool writer) 
     bool initiator_writes = handshake->message % 2 == 0;
     return !handshake->failed && !cella_noise_complete(handshake) &&
            (writer ? handshake->initiator == initiator_writes : handshake->initiator != initiator_writes);
+}
+
+enum cella_status cella_noise_prepare(struct cella_noise_handshake *handshake) {
+    const struct pattern *pattern = &patterns[handshake->pattern];
+    uint8_t out[2][CELLA_NOISE_HASH_SIZE];
+    if (!turn_is(handshake, true) || pattern->message_count != 1 || handshake->prepared)
+        return CELLA_ARGUMENT;
+    enum cella_status status =
+        handshake->e.prepared == NULL ? cella_x25519_generate(&handshake->e) : CELLA_OK;
+    unsigned count = 0;
+    for (const enum token *token = pattern->messages[0]; *token != END && status == CELLA_OK; token++)
+        if (*token != E && *token != S) {
+            status = mix_dh(handshake, *token);
+            move_cipher(&handshake->ahead[count++], &handshake->symmetric.cipher);
+        }
+    if (status == CELLA_OK)
+        status = hkdf_two(&handshake->symmetric.hmac, handshake->symmetric.ck, (struct cella_bytes){0}, out);
+    if (status == CELLA_OK)
+        status = cella_noise_initialize_key(&handshake->ahead_split, out[0]);
+    cella_wipe(out, sizeof out);
+    handshake->prepared = status == CELLA_OK;
+    handshake->failed = status != CELLA_OK;
+    return status;
 }
 
 enum cella_status cella_noise_write_message(struct cella_noise_handshake *handshake,
@@ -340,6 +381,10 @@ enum cella_status cella_noise_split_keys(struct cella_noise_handshake *handshake
 enum cella_status cella_noise_split(struct cella_noise_handshake *handshake, struct cella_noise_cipher *c1,
                                     struct cella_noise_cipher *c2) {
     struct cella_noise_keys keys;
+    if (handshake->prepared && c2 == NULL && !handshake->failed && cella_noise_complete(handshake)) {
+        move_cipher(c1, &handshake->ahead_split);
+        return CELLA_OK;
+    }
     enum cella_status status = cella_noise_split_keys(handshake, &keys);
     if (status == CELLA_OK)
         status = cella_noise_initialize_key(c1, keys.initiator);
@@ -351,6 +396,8 @@ enum cella_status cella_noise_split(struct cella_noise_handshake *handshake, str
 
 enum cella_status cella_noise_handshake_copy(struct cella_noise_handshake *ret_handshake,
                                              const struct cella_noise_handshake *handshake) {
+    if (handshake->prepared)
+        return CELLA_ARGUMENT;
     struct cella_noise_handshake copy = *handshake;
     copy.symmetric.hmac = (struct cella_hmac){0};
     copy.symmetric.cipher.k = (struct cella_aead){0};
@@ -368,6 +415,9 @@ enum cella_status cella_noise_handshake_copy(struct cella_noise_handshake *ret_h
 
 void cella_noise_handshake_deinit(struct cella_noise_handshake *handshake) {
     cella_noise_cipher_deinit(&handshake->symmetric.cipher);
+    cella_noise_cipher_deinit(&handshake->ahead[0]);
+    cella_noise_cipher_deinit(&handshake->ahead[1]);
+    cella_noise_cipher_deinit(&handshake->ahead_split);
     cella_hmac_deinit(&handshake->symmetric.hmac);
     cella_x25519_deinit(&handshake->e);
     cella_wipe(handshake, sizeof *handshake);

@@ -67,6 +67,11 @@ struct cella_noise_handshake {
     struct cella_x25519_key e;
     uint8_t rs[CELLA_NOISE_DH_SIZE];
     uint8_t re[CELLA_NOISE_DH_SIZE];
+    /* What cella_noise_prepare has computed beforehand: the key of each DH, and the one of the split. */
+    bool prepared;
+    unsigned ahead_used;
+    struct cella_noise_cipher ahead[2];
+    struct cella_noise_cipher ahead_split;
 };
 
 struct cella_noise_setup {
@@ -80,6 +85,13 @@ struct cella_noise_setup {
 /* CELLA_ARGUMENT: a key that the pattern needs is missing. */
 enum cella_status cella_noise_handshake_initialize(struct cella_noise_handshake *handshake,
                                                    const struct cella_noise_setup *setup);
+
+/* For the initiator of a one-way pattern, before its message: does whatever of write_message and split can
+ * fail. The keys depend on e, s and rs only; the prologue enters the hash. So the prologue may be stated
+ * afterwards by bind, which replaces the setup's, and then write_message and split neither fail nor allocate.
+ * CELLA_ARGUMENT: another pattern or moment. CELLA_KEY_INVALID, CELLA_NO_RANDOM, CELLA_NO_MEMORY. */
+enum cella_status cella_noise_prepare(struct cella_noise_handshake *handshake);
+void cella_noise_bind(struct cella_noise_handshake *handshake, const struct cella_bytes prologue[2]);
 
 /* Bytes that the next message has besides its payload. */
 size_t cella_noise_overhead(const struct cella_noise_handshake *handshake);
@@ -110,7 +122,7 @@ enum cella_status cella_noise_split_keys(struct cella_noise_handshake *handshake
 
 /* A copy to try the next message on, so that a false message does not end the handshake. The copy has no
  * cipher key: the next message must mix one before it encrypts, as the second messages of NK and IK do
- * (CELLA_ARGUMENT else). */
+ * (CELLA_ARGUMENT else, and for a prepared one). */
 enum cella_status cella_noise_handshake_copy(struct cella_noise_handshake *ret_handshake,
                                              const struct cella_noise_handshake *handshake);
 

@@ -23,8 +23,8 @@ uint32_t cella_mail_frame(size_t sealed_size, bool last);
 bool cella_mail_frame_valid(enum cella_mail_kind kind, uint64_t index, uint32_t frame);
 
 /* One mail being sealed. With `handshake` its first packet is the payload of that handshake's first message
- * (the setup's prologue is filled in here), and `cipher` must be NULL; otherwise all packets go under
- * `cipher`, inside `lock` if there is one. Borrows everything it is given. */
+ * (the setup's prologue is filled in here; one that was prepared needs no setup), and `cipher` must be NULL;
+ * otherwise all packets go under `cipher`, inside `lock` if there is one. Borrows everything it is given. */
 struct cella_mail_sealer {
     struct cella_mail_header header; /* its views must live as long */
     struct cella_noise_handshake *handshake;
@@ -52,6 +52,10 @@ enum cella_status cella_mail_sealer_whole(struct cella_mail_sealer *sealer, stru
  * up to the end or `room`; returns its size. */
 size_t cella_mail_tail(enum cella_mail_padding padding, uint64_t body_size, uint64_t at, uint8_t *out,
                        size_t room);
+/* The whole mail from its stream (body, padding and trailer, as cella_mail_tail makes them) in one piece.
+ * Takes no memory; with a prepared handshake, or a cipher, it cannot fail. */
+enum cella_status cella_mail_sealer_stream(struct cella_mail_sealer *sealer, struct cella_bytes stream,
+                                           uint8_t *out, struct cella_error *error);
 void cella_mail_sealer_deinit(struct cella_mail_sealer *sealer);
 
 /* What the two ends do differently while a mail is opened. Statuses are handed through; CELLA_AUTHENTICATION

@@ -20,9 +20,13 @@ size_t cella_mail_sealer_size(const struct cella_mail_sealer *sealer, size_t pla
 /* The first packet of one-shot mail and of a session's opening: the handshake message itself. */
 static enum cella_status seal_handshake(struct cella_mail_sealer *sealer, const struct cella_bytes clear[2],
                                         struct cella_bytes plain, bool last, uint8_t *out) {
+    enum cella_status status = CELLA_OK;
     sealer->setup.prologue[0] = clear[0];
     sealer->setup.prologue[1] = clear[1];
-    enum cella_status status = cella_noise_handshake_initialize(sealer->handshake, &sealer->setup);
+    if (sealer->handshake->prepared)
+        cella_noise_bind(sealer->handshake, clear);
+    else
+        status = cella_noise_handshake_initialize(sealer->handshake, &sealer->setup);
     if (status == CELLA_OK && sealer->fixed_ephemeral != NULL)
         status = cella_noise_fix_ephemeral(sealer->handshake, sealer->fixed_ephemeral);
     if (status == CELLA_OK)
@@ -126,6 +130,21 @@ enum cella_status cella_mail_sealer_whole(struct cella_mail_sealer *sealer, stru
         out += used;
     }
     return status == CELLA_OK ? seal_rest(sealer, body, at, out, error) : status;
+}
+
+enum cella_status cella_mail_sealer_stream(struct cella_mail_sealer *sealer, struct cella_bytes stream,
+                                           uint8_t *out, struct cella_error *error) {
+    enum cella_status status = CELLA_OK;
+    for (size_t at = 0; at < stream.size && status == CELLA_OK;) {
+        size_t left = stream.size - at;
+        size_t size = left < CELLA_MAIL_PACKET_SIZE ? left : CELLA_MAIL_PACKET_SIZE;
+        size_t used = cella_mail_sealer_size(sealer, size);
+        status =
+            cella_mail_sealer_packet(sealer, CELLA_BYTES(stream.data + at, size), size == left, out, error);
+        at += size;
+        out += used;
+    }
+    return status;
 }
 
 void cella_mail_sealer_deinit(struct cella_mail_sealer *sealer) {
