@@ -94,7 +94,7 @@ struct cella_ring {
     const struct cella_door_park *park;
     const uint32_t
         *patient;         /* NULL, or: while not zero, consumers at work are not helped by waking another */
-    const uint32_t *stop; /* NULL, or: no longer zero ends cella_ring_put with CELLA_CLOSED */
+    const uint32_t *stop; /* NULL, or: no longer zero ends cella_ring_put with CELLA_CLOSED, and waits */
 };
 
 void cella_ring_init(struct cella_ring *ring, struct cella_ring_shared *shared, uint8_t *data,
@@ -123,9 +123,9 @@ enum cella_status cella_ring_take(struct cella_ring *ring, struct cella_frame *r
 bool cella_ring_has_data(struct cella_ring *ring);
 /* Looks `spins` times whether there is data beyond `position`, without sleeping. */
 bool cella_ring_look(struct cella_ring_shared *shared, uint64_t position, unsigned spins);
-/* Sleeps until there may be data; `spins` rounds of looking come first. Several consumers may wait at once,
- * each with the ring's shared part only; call it without the consumers' lock. */
-void cella_ring_wait(struct cella_ring_shared *shared, uint64_t position, const struct cella_door_park *park,
-                     unsigned spins);
+/* Sleeps until there may be data beyond `position`, or `stop` was set (whoever sets it rings data_bell);
+ * `spins` rounds of looking come first. Several consumers may wait at once; call it without the consumers'
+ * lock. */
+void cella_ring_wait(const struct cella_ring *ring, uint64_t position, unsigned spins);
 
 #endif

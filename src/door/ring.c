@@ -210,17 +210,22 @@ bool cella_ring_look(struct cella_ring_shared *shared, uint64_t position, unsign
     return found;
 }
 
-void cella_ring_wait(struct cella_ring_shared *shared, uint64_t position, const struct cella_door_park *park,
-                     unsigned spins) {
+static bool is_stopped(const struct cella_ring *ring) {
+    return ring->stop != NULL && __atomic_load_n(ring->stop, __ATOMIC_SEQ_CST) != 0;
+}
+
+void cella_ring_wait(const struct cella_ring *ring, uint64_t position, unsigned spins) {
+    struct cella_ring_shared *shared = ring->shared;
     if (spins > 0 && cella_ring_look(shared, position, spins))
         return;
     uint32_t seen = __atomic_load_n(&shared->data_bell, __ATOMIC_SEQ_CST);
     __atomic_fetch_add(&shared->consumers_wait, 1, __ATOMIC_SEQ_CST);
     /* A producer may have rung for a consumer that was just leaving: the flag would then keep others from
-     * ringing for us. Whoever sets it after this line also changes the bell after we have read it. */
+     * ringing for us. Whoever sets it after this line also changes the bell after we have read it. The same
+     * goes for `stop`. */
     __atomic_store_n(&shared->wake_pending, 0, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&shared->produced, __ATOMIC_SEQ_CST) == position)
-        park->wait(&shared->data_bell, seen);
+    if (__atomic_load_n(&shared->produced, __ATOMIC_SEQ_CST) == position && !is_stopped(ring))
+        ring->park->wait(&shared->data_bell, seen);
     __atomic_fetch_sub(&shared->consumers_wait, 1, __ATOMIC_SEQ_CST);
     /* From here on this consumer looks at the ring again, so that a producer who saw the flag has lost
      * nothing. */

@@ -17,6 +17,7 @@ static struct {
     bool debug;
     uint32_t phase;
     uint32_t stopped;
+    uint32_t active;              /* changed by receivers under receive_lock only */
     pthread_mutex_t receive_lock; /* held from a message's first frame to its last */
     pthread_mutex_t send_lock;
     struct cella_ring requests;
@@ -94,7 +95,7 @@ static void take_next(struct cella_ring *ring, enum cella_door_side sender, stru
                       uint8_t *buffer) {
     struct cella_incoming next;
     while (!take(ring, sender, &next, buffer))
-        cella_ring_wait(ring->shared, ring->position, &cella_inside_park, SPINS);
+        cella_ring_wait(ring, ring->position, SPINS);
     if (next.type != incoming->type || next.id != incoming->id)
         broken(2);
     *incoming = next;
@@ -108,9 +109,15 @@ bool cella_channel_receive(struct cella_incoming *ret_incoming, uint8_t *buffer)
     struct cella_ring *ring = &channel.requests;
     for (;;) {
         pthread_mutex_lock(&channel.receive_lock);
+        if (channel.stopped != 0) {
+            pthread_mutex_unlock(&channel.receive_lock);
+            return false;
+        }
         bool taken = take(ring, CELLA_SIDE_HOST, ret_incoming, buffer);
         uint64_t position = ring->position;
         bool more_waits = taken && cella_ring_has_data(ring);
+        if (taken)
+            __atomic_fetch_add(&channel.active, 1, __ATOMIC_SEQ_CST);
         if (!taken || !ret_incoming->more)
             pthread_mutex_unlock(&channel.receive_lock);
         if (taken) {
@@ -119,10 +126,16 @@ bool cella_channel_receive(struct cella_incoming *ret_incoming, uint8_t *buffer)
                 cella_ring_notify(ring);
             return true;
         }
-        if (__atomic_load_n(&channel.stopped, __ATOMIC_SEQ_CST) != 0)
-            return false;
-        cella_ring_wait(ring->shared, position, &cella_inside_park, SPINS);
+        cella_ring_wait(ring, position, SPINS);
     }
+}
+
+void cella_channel_finish(void) {
+    __atomic_fetch_sub(&channel.active, 1, __ATOMIC_SEQ_CST);
+}
+
+unsigned cella_channel_active(void) {
+    return __atomic_load_n(&channel.active, __ATOMIC_SEQ_CST);
 }
 
 void cella_channel_next(struct cella_incoming *incoming, uint8_t *buffer) {
@@ -132,14 +145,17 @@ void cella_channel_next(struct cella_incoming *incoming, uint8_t *buffer) {
         pthread_mutex_unlock(&channel.receive_lock);
 }
 
-void cella_channel_stop(void) {
-    __atomic_store_n(&channel.stopped, 1, __ATOMIC_SEQ_CST);
+void cella_channel_close(void) {
+    pthread_mutex_lock(&channel.receive_lock);
+    cella_channel_set_phase(CELLA_PHASE_CLOSING);
+    channel.stopped = 1;
+    pthread_mutex_unlock(&channel.receive_lock);
 }
 
 void cella_channel_receive_own(struct cella_incoming *ret_incoming, uint8_t *buffer) {
     struct cella_ring *ring = &channel.own[cella_thread_data()->index];
     while (!take(ring, CELLA_SIDE_HOST_THREAD, ret_incoming, buffer))
-        cella_ring_wait(ring->shared, ring->position, &cella_inside_park, SPINS);
+        cella_ring_wait(ring, ring->position, SPINS);
 }
 
 void cella_channel_next_own(struct cella_incoming *incoming, uint8_t *buffer) {

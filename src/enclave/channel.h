@@ -33,8 +33,12 @@ void cella_channel_join(void);
  * False: the channel was stopped. */
 bool cella_channel_receive(struct cella_incoming *ret_incoming, uint8_t *buffer);
 void cella_channel_next(struct cella_incoming *incoming, uint8_t *buffer);
-/* Ends the wait of every thread. */
-void cella_channel_stop(void);
+/* The request that cella_channel_receive gave is answered. */
+void cella_channel_finish(void);
+/* Requests that were received and are not finished; counted from the moment that they leave the ring. */
+unsigned cella_channel_active(void);
+/* From here on no request is received any more, by any thread; those in the ring stay there. */
+void cella_channel_close(void);
 
 /* The same for the calling thread's own reply ring. */
 void cella_channel_receive_own(struct cella_incoming *ret_incoming, uint8_t *buffer);

@@ -12,34 +12,31 @@ static void answer_text(enum cella_frame_type type, uint64_t id, enum cella_stat
     cella_channel_answer(type, id, status, CELLA_BYTES(text, strlen(text)));
 }
 
-static void begin_active(void) {
-    __atomic_fetch_add(&cella_runtime.active, 1, __ATOMIC_SEQ_CST);
-}
-
-static void finish_active(void) {
+static void finish_request(void) {
     struct cella_runtime *runtime = &cella_runtime;
-    __atomic_fetch_sub(&runtime->active, 1, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&runtime->active_waiters, __ATOMIC_SEQ_CST) == 0)
+    cella_channel_finish();
+    if (__atomic_load_n(&runtime->waiters, __ATOMIC_SEQ_CST) == 0)
         return;
-    pthread_mutex_lock(&runtime->active_lock);
-    pthread_cond_broadcast(&runtime->active_changed);
-    pthread_mutex_unlock(&runtime->active_lock);
+    pthread_mutex_lock(&runtime->waiters_lock);
+    pthread_cond_broadcast(&runtime->request_finished);
+    pthread_mutex_unlock(&runtime->waiters_lock);
 }
 
-/* Between these two, no end of a request is missed by whoever checks first and then waits on active_changed.
+/* Between these two, no end of a request is missed by whoever checks first and then waits on
+ * request_finished.
  */
 static void begin_waiting(void) {
-    __atomic_fetch_add(&cella_runtime.active_waiters, 1, __ATOMIC_SEQ_CST);
-    pthread_mutex_lock(&cella_runtime.active_lock);
+    __atomic_fetch_add(&cella_runtime.waiters, 1, __ATOMIC_SEQ_CST);
+    pthread_mutex_lock(&cella_runtime.waiters_lock);
 }
 
 static void finish_waiting(void) {
-    pthread_mutex_unlock(&cella_runtime.active_lock);
-    __atomic_fetch_sub(&cella_runtime.active_waiters, 1, __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&cella_runtime.waiters_lock);
+    __atomic_fetch_sub(&cella_runtime.waiters, 1, __ATOMIC_SEQ_CST);
 }
 
 static bool others_are_active(void) {
-    return __atomic_load_n(&cella_runtime.active, __ATOMIC_SEQ_CST) > 1;
+    return cella_channel_active() > 1;
 }
 
 /* Reads a mail's frames into the mailbox's opener, to the last one even when it was refused before. */
@@ -77,7 +74,7 @@ static enum cella_status begin_mail(struct cella_mailbox_mail *mail, enum cella_
     begin_waiting();
     while ((status = cella_mailbox_mail_begin(mail, ret_verdict, error)) == CELLA_MAIL_BUSY &&
            others_are_active())
-        pthread_cond_wait(&cella_runtime.active_changed, &cella_runtime.active_lock);
+        pthread_cond_wait(&cella_runtime.request_finished, &cella_runtime.waiters_lock);
     finish_waiting();
     return status;
 }
@@ -198,11 +195,10 @@ static void handle_report(const struct cella_incoming *incoming) {
 /* An orderly close: what is being handled is finished, then the stop hook runs, then the instance ends. */
 static _Noreturn void handle_close(void) {
     struct cella_runtime *runtime = &cella_runtime;
-    cella_channel_set_phase(CELLA_PHASE_CLOSING);
-    cella_channel_stop();
+    cella_channel_close();
     begin_waiting();
     while (others_are_active())
-        pthread_cond_wait(&runtime->active_changed, &runtime->active_lock);
+        pthread_cond_wait(&runtime->request_finished, &runtime->waiters_lock);
     finish_waiting();
     if (runtime->program->stop != NULL)
         runtime->program->stop();
@@ -215,7 +211,6 @@ static _Noreturn void handle_close(void) {
 }
 
 void cella_runtime_dispatch(struct cella_incoming *incoming, uint8_t *buffer) {
-    begin_active();
     switch (incoming->type) {
     case CELLA_FRAME_MAIL:
         handle_mail(incoming, buffer);
@@ -232,5 +227,5 @@ void cella_runtime_dispatch(struct cella_incoming *incoming, uint8_t *buffer) {
         /* The table let nothing else through. */
         CELLA_ASSERT(false);
     }
-    finish_active();
+    finish_request();
 }

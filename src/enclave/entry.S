@@ -100,6 +100,8 @@ cella_exit:
         xorl    %r13d, %r13d
         xorl    %r14d, %r14d
         xorl    %r15d, %r15d
+        /* Not even how deep the stack is. */
+        xorl    %esp, %esp
         movl    $ENCLU_EEXIT, %eax
         .byte   0x0f, 0x01, 0xd7 /* ENCLU */
         ud2
@@ -152,6 +154,7 @@ exception_entry:
         xorl    %r9d, %r9d
         xorl    %r10d, %r10d
         xorl    %r11d, %r11d
+        xorl    %esp, %esp
         movl    $ENCLU_EEXIT, %eax
         .byte   0x0f, 0x01, 0xd7 /* ENCLU */
         ud2

@@ -3,6 +3,7 @@
  * Must not use libc. */
 #include "enclave/exception.h"
 #include "enclave/exit.h"
+#include "enclave/inside.h"
 #include "enclave/thread_data.h"
 
 extern const uint8_t __ehdr_start[] __attribute__((visibility("hidden")));
@@ -30,6 +31,7 @@ struct cella_exception_result cella_exception(const uint8_t *image, uint8_t *ssa
     }
     if ((info & CELLA_EXIT_INFO_VALID) == 0)
         vector = 0xff;
-    return (struct cella_exception_result){.reason = CELLA_EXIT_CRASH,
-                                           .detail = vector << 48 | (uint64_t)(at - image)};
+    /* Where a release image faulted may depend on its secrets, and hardware does not tell the host either. */
+    uint64_t detail = cella_inside_debug ? vector << 48 | (uint64_t)(at - image) : CELLA_DETAIL_HIDDEN;
+    return (struct cella_exception_result){.reason = CELLA_EXIT_CRASH, .detail = detail};
 }

@@ -18,6 +18,9 @@ enum cella_exit_reason {
     CELLA_EXIT_CRASH = 8,     /* the program faulted: RSI is vector, RDX the offset in the image */
 };
 
+/* The detail of a crash of a release image. */
+#define CELLA_DETAIL_HIDDEN (UINT64_C(0xff) << 48)
+
 /* First EENTER of every thread: RDI is the door's address, RSI its size. */
 
 #endif

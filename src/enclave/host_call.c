@@ -60,6 +60,13 @@ static enum cella_status collect(struct cella_transaction *transaction, struct c
     return status;
 }
 
+/* The host's word on its own handler. Numbers that mean nothing, and statuses by which this side reports its
+ * own limits, are not for the host to give. */
+static enum cella_status host_status(enum cella_status status) {
+    bool own = status == CELLA_CALL_DEPTH || status == CELLA_LIMIT || status == CELLA_NO_MEMORY;
+    return own || strcmp(cella_status_name(status), "UNKNOWN") == 0 ? CELLA_FAILED : status;
+}
+
 /* Waits for the answer `type` to call `id`, serving the host's nested calls meanwhile. */
 static enum cella_status await_answer(struct cella_transaction *transaction, uint16_t type, uint64_t id,
                                       struct cella_bytes *ret_bytes) {
@@ -92,7 +99,7 @@ static enum cella_status await_answer(struct cella_transaction *transaction, uin
         if (reader.failed)
             cella_end(CELLA_DOOR_BROKEN, 4);
         *ret_bytes = CELLA_BYTES(cella_read_view(&reader, size), size);
-        return answer;
+        return host_status(answer);
     }
 }
 

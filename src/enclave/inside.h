@@ -23,6 +23,9 @@ static inline const uint8_t *cella_image_base(void) {
  * FINISHED, FAILED and IDLE. */
 uint64_t cella_exit(uint64_t reason, uint64_t argument, uint64_t second);
 
+/* Set once the settings are read: details of failures may leave. */
+extern bool cella_inside_debug;
+
 /* Ends the instance with a status; the detail goes to the host's log in debug images only. */
 _Noreturn void cella_end(uint64_t status, uint64_t detail);
 

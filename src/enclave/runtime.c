@@ -13,8 +13,8 @@
 
 struct cella_runtime cella_runtime = {.handler_lock = PTHREAD_MUTEX_INITIALIZER,
                                       .post_lock = PTHREAD_MUTEX_INITIALIZER,
-                                      .active_lock = PTHREAD_MUTEX_INITIALIZER,
-                                      .active_changed = PTHREAD_COND_INITIALIZER};
+                                      .waiters_lock = PTHREAD_MUTEX_INITIALIZER,
+                                      .request_finished = PTHREAD_COND_INITIALIZER};
 
 void cella_log(const char *format, ...) {
     if (!cella_runtime.settings.debug)
@@ -51,6 +51,7 @@ static void await_start(uint8_t *buffer) {
         incoming.chunk.size != CELLA_TARGET_INFO_SIZE)
         cella_end(CELLA_DOOR_BROKEN, 7);
     memcpy(cella_runtime.quoting_target, incoming.chunk.data, CELLA_TARGET_INFO_SIZE);
+    cella_channel_finish();
 }
 
 static enum cella_status start_program(struct cella_error *error) {
@@ -75,12 +76,12 @@ static void serve(uint8_t *buffer) {
     cella_channel_join();
     while (cella_channel_receive(&incoming, buffer))
         cella_runtime_dispatch(&incoming, buffer);
+    /* Another thread closes, and only that one ends the instance. */
+    (void)cella_exit(CELLA_EXIT_IDLE, 0, 0);
 }
 
 static void *thread_main(void *buffer) {
     serve(buffer);
-    /* Only the thread that closes ends the instance. */
-    (void)cella_exit(CELLA_EXIT_IDLE, 0, 0);
     return NULL;
 }
 
@@ -112,6 +113,7 @@ int cella_enclave_run(const struct cella_enclave *enclave) {
     (void)mallopt(M_TOP_PAD, 1 << 20);
     if (read_settings() != CELLA_OK)
         cella_end(CELLA_INTERNAL, 0);
+    cella_inside_debug = cella_runtime.settings.debug;
     cella_channel_init(cella_runtime.settings.debug);
     uint8_t *buffer = malloc(CELLA_DOOR_FRAME_MAX);
     if (buffer == NULL)

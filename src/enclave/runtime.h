@@ -25,11 +25,10 @@ struct cella_runtime {
 
     pthread_mutex_t handler_lock; /* held by a handler when the program is not thread-safe */
     pthread_mutex_t post_lock;    /* posts leave in the order in which they were sealed */
-    /* Requests being worked on, and threads that wait for one of them to end; changed without the lock. */
-    unsigned active;
-    unsigned active_waiters;
-    pthread_mutex_t active_lock; /* of those that wait */
-    pthread_cond_t active_changed;
+    /* Threads that wait for another request to end. */
+    unsigned waiters; /* changed without the lock */
+    pthread_mutex_t waiters_lock;
+    pthread_cond_t request_finished;
 };
 
 extern struct cella_runtime cella_runtime;

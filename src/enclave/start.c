@@ -7,6 +7,7 @@
 void *cella_first_stack(uint64_t door, uint64_t door_size, const uint8_t *base, uint64_t *top);
 
 static struct cella_door_region *door_region;
+bool cella_inside_debug;
 
 struct cella_door_region *cella_inside_door(void) {
     return door_region;
@@ -14,7 +15,7 @@ struct cella_door_region *cella_inside_door(void) {
 
 _Noreturn void cella_end(uint64_t status, uint64_t detail) {
     for (;;)
-        cella_exit(CELLA_EXIT_FAILED, status, detail);
+        cella_exit(CELLA_EXIT_FAILED, status, cella_inside_debug ? detail : 0);
 }
 
 void cella_zero(void *memory, size_t size) {

@@ -100,13 +100,10 @@ static enum cella_status spawn_keeper(struct cella_instance *instance,
     posix_spawn_file_actions_t actions;
     if (posix_spawn_file_actions_init(&actions) != 0)
         return CELLA_NO_MEMORY;
-    /* Source descriptors may be 3 or 4 themselves: move them out of the way first. */
-    int code = posix_spawn_file_actions_adddup2(&actions, door_fd, 10);
-    code = code != 0 ? code : posix_spawn_file_actions_adddup2(&actions, control_fd, 11);
-    code = code != 0 ? code : posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    int code = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     code = code != 0 ? code : posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-    code = code != 0 ? code : posix_spawn_file_actions_adddup2(&actions, 10, CELLA_KEEPER_DOOR_FD);
-    code = code != 0 ? code : posix_spawn_file_actions_adddup2(&actions, 11, CELLA_KEEPER_CONTROL_FD);
+    code = code != 0 ? code : posix_spawn_file_actions_adddup2(&actions, door_fd, CELLA_KEEPER_DOOR_FD);
+    code = code != 0 ? code : posix_spawn_file_actions_adddup2(&actions, control_fd, CELLA_KEEPER_CONTROL_FD);
     code = code != 0 ? code : posix_spawn_file_actions_addclosefrom_np(&actions, CELLA_KEEPER_CONTROL_FD + 1);
     if (code == 0)
         code = posix_spawn(&instance->keeper, keeper, &actions, NULL, arguments, environment);
@@ -126,6 +123,10 @@ static void note_started(struct cella_instance *instance, const struct cella_con
     instance->info.process_id = (int)instance->keeper;
     instance->info.instance_process_id = (int)message->process;
     instance->max_requests = message->max_queued;
+    /* Padding adds at most an eighth. The reader has seen no message yet: READY is waited for with this. */
+    __atomic_store_n(&instance->message_limit,
+                     (size_t)(message->max_mail_size + message->max_mail_size / 8) + INSTANCE_MESSAGE_EXTRA,
+                     __ATOMIC_SEQ_CST);
     instance->told_started = true;
     pthread_cond_broadcast(&instance->changed);
     pthread_mutex_unlock(&instance->lock);
@@ -213,10 +214,19 @@ static enum cella_status start(struct cella_instance *instance, const struct cel
     }
     instance->control_fd = pair[0];
     status = send_start(instance, error);
-    if (status == CELLA_OK)
-        status = spawn_keeper(instance, options, door_fd, pair[1], error);
+    /* Out of the way of the numbers that the keeper gets them as. */
+    int high_door = fcntl(door_fd, F_DUPFD_CLOEXEC, 16);
+    int high_control = fcntl(pair[1], F_DUPFD_CLOEXEC, 16);
     close(door_fd);
     close(pair[1]);
+    if (status == CELLA_OK && (high_door < 0 || high_control < 0))
+        status = cella_fail(error, CELLA_NO_MEMORY, "no descriptors are left: %s", strerror(errno));
+    if (status == CELLA_OK)
+        status = spawn_keeper(instance, options, high_door, high_control, error);
+    if (high_door >= 0)
+        close(high_door);
+    if (high_control >= 0)
+        close(high_control);
     if (status == CELLA_OK)
         status = start_threads(instance);
     if (status == CELLA_OK)
@@ -231,6 +241,7 @@ enum cella_status cella_instance_start(const struct cella_instance_options *opti
         return CELLA_NO_MEMORY;
     instance->control_fd = -1;
     instance->max_requests = INSTANCE_REQUESTS;
+    instance->message_limit = INSTANCE_MESSAGE_EXTRA;
     pthread_mutex_init(&instance->lock, NULL);
     pthread_cond_init(&instance->changed, NULL);
     pthread_mutex_init(&instance->send_lock, NULL);

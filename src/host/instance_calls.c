@@ -19,7 +19,7 @@ struct call {
 static bool push_call(struct cella_instance *instance, const struct call *call) {
     struct instance_calls *calls = &instance->calls[call->call_id >> 56];
     pthread_mutex_lock(&instance->call_lock);
-    bool good = calls->depth < INSTANCE_CALL_DEPTH;
+    bool good = calls->depth < INSTANCE_CALL_DEPTH && instance->call_threads < INSTANCE_CALL_THREADS;
     if (good) {
         calls->active[calls->depth++] = call->call_id;
         instance->call_threads++;
@@ -54,6 +54,18 @@ static void answer(const struct call *call, uint16_t type, enum cella_status sta
     cella_ring_notify(&calls->ring);
 }
 
+static void finish_call(struct call *call) {
+    struct cella_instance *instance = call->instance;
+    free(call);
+    /* The instance may be freed as soon as the last lock is released. */
+    pthread_mutex_lock(&instance->lock);
+    pthread_mutex_lock(&instance->call_lock);
+    instance->call_threads--;
+    pthread_mutex_unlock(&instance->call_lock);
+    pthread_cond_broadcast(&instance->changed);
+    pthread_mutex_unlock(&instance->lock);
+}
+
 static void *call_main(void *opaque) {
     struct call *call = opaque;
     struct cella_instance *instance = call->instance;
@@ -74,14 +86,7 @@ static void *call_main(void *opaque) {
         size = 0;
     answer(call, answer_type, status, CELLA_BYTES(reply, size));
     free(reply);
-    free(call);
-    /* The instance may be freed as soon as the last lock is released. */
-    pthread_mutex_lock(&instance->lock);
-    pthread_mutex_lock(&instance->call_lock);
-    instance->call_threads--;
-    pthread_mutex_unlock(&instance->call_lock);
-    pthread_cond_broadcast(&instance->changed);
-    pthread_mutex_unlock(&instance->lock);
+    finish_call(call);
     return NULL;
 }
 
@@ -99,15 +104,21 @@ enum cella_status cella_instance_start_call(struct cella_instance *instance, uin
     *call = (struct call){
         .instance = instance, .type = type, .id = id, .call_id = (uint64_t)thread << 56 | id, .size = size};
     cella_read_copy(&reader, call->request, size);
+    if (!push_call(instance, call)) {
+        free(call);
+        return CELLA_LIMIT;
+    }
     pthread_attr_t attributes;
     pthread_t ignored;
-    bool good = push_call(instance, call) && pthread_attr_init(&attributes) == 0;
+    bool good = pthread_attr_init(&attributes) == 0;
     if (good) {
         (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
         good = pthread_create(&ignored, &attributes, call_main, call) == 0;
         pthread_attr_destroy(&attributes);
     }
-    if (!good)
-        free(call);
+    if (!good) {
+        pop_call(instance, call);
+        finish_call(call);
+    }
     return good ? CELLA_OK : CELLA_LIMIT;
 }

@@ -10,11 +10,12 @@
 #include <sys/types.h>
 
 enum {
-    INSTANCE_REQUESTS = 4096,                    /* requests under way at once */
-    INSTANCE_PENDING = 1024,                     /* of them, waiting for room in the door */
-    INSTANCE_PENDING_BYTES = 256 * 1024 * 1024,  /* and their bytes */
-    INSTANCE_CALL_DEPTH = 64,                    /* nested calls of one enclave thread */
-    INSTANCE_MESSAGE_LIMIT = 1024 * 1024 * 1024, /* bytes of one message that comes out */
+    INSTANCE_REQUESTS = 4096,                   /* requests under way at once */
+    INSTANCE_PENDING = 1024,                    /* of them, waiting for room in the door */
+    INSTANCE_PENDING_BYTES = 256 * 1024 * 1024, /* and their bytes */
+    INSTANCE_CALL_DEPTH = 64,                   /* nested calls of one enclave thread */
+    INSTANCE_CALL_THREADS = 512,                /* calls of the enclave to the host under way at once */
+    INSTANCE_MESSAGE_EXTRA = 256 * 1024,        /* bytes around a body: headers, padding, tags */
 };
 
 enum instance_state { INSTANCE_STARTING, INSTANCE_SERVING, INSTANCE_CLOSING, INSTANCE_ENDED };
@@ -80,6 +81,7 @@ struct cella_instance {
     uint8_t *message;             /* reader thread only: what is being collected */
     size_t message_size;
     size_t message_capacity;
+    size_t message_limit; /* of one message that comes out, from max_mail_size of the image's settings */
 
     pthread_mutex_t call_lock;
     struct instance_calls calls[CELLA_DOOR_THREADS];

@@ -15,6 +15,8 @@
  */
 enum { SPINS = 500 };
 
+static const char broken_position[] = "the enclave's ring position is impossible";
+
 static void park_wait(uint32_t *word, uint32_t seen) {
     (void)syscall(SYS_futex, word, FUTEX_WAIT, seen, NULL, NULL, 0);
 }
@@ -33,6 +35,7 @@ void cella_instance_wire_init(struct cella_instance *instance) {
     instance->request_ring.patient = &instance->reader_awake;
     cella_ring_init(&instance->reply_ring, &door->replies, door->reply_data, CELLA_DOOR_RING_SIZE,
                     &cella_instance_park);
+    instance->reply_ring.stop = &instance->ended;
     for (size_t i = 0; i < CELLA_DOOR_THREADS; i++) {
         cella_ring_init(&instance->calls[i].ring, &door->threads[i], door->thread_data[i],
                         CELLA_DOOR_REPLY_SIZE, &cella_instance_park);
@@ -171,7 +174,9 @@ void *cella_instance_writer_main(void *opaque) {
         instance->writer_busy = true;
         pthread_mutex_unlock(&instance->send_lock);
         struct cella_bytes part = CELLA_BYTES(pending->data, pending->size);
-        (void)cella_ring_put_message(&instance->request_ring, pending->frame, &part, 1);
+        enum cella_status status = cella_ring_put_message(&instance->request_ring, pending->frame, &part, 1);
+        if (status == CELLA_DOOR_BROKEN)
+            cella_instance_set_ended(instance, status, broken_position);
         cella_ring_notify(&instance->request_ring);
         free(pending);
         pthread_mutex_lock(&instance->send_lock);
@@ -251,8 +256,10 @@ void cella_instance_call_nested(struct cella_instance *instance, uint64_t call_i
         return;
     struct cella_frame frame = {.type = CELLA_FRAME_CALL_NESTED, .id = id};
     pthread_mutex_lock(&calls->ring_lock);
-    (void)cella_ring_put_message(&calls->ring, frame, &request, 1);
+    enum cella_status status = cella_ring_put_message(&calls->ring, frame, &request, 1);
     pthread_mutex_unlock(&calls->ring_lock);
+    if (status == CELLA_DOOR_BROKEN)
+        cella_instance_set_ended(instance, status, broken_position);
     cella_ring_notify(&calls->ring);
 }
 
@@ -294,7 +301,9 @@ static void tell_log(struct cella_instance *instance, struct cella_bytes message
 
 static void set_ready(struct cella_instance *instance) {
     pthread_mutex_lock(&instance->lock);
-    instance->state = INSTANCE_SERVING;
+    /* An end that came first stays the end. */
+    if (instance->state == INSTANCE_STARTING)
+        instance->state = INSTANCE_SERVING;
     pthread_cond_broadcast(&instance->changed);
     pthread_mutex_unlock(&instance->lock);
 }
@@ -334,7 +343,8 @@ static void handle(struct cella_instance *instance, uint16_t type, uint64_t id, 
     case CELLA_FRAME_HOST_CALL:
     case CELLA_FRAME_ATTESTATION:
         if (cella_instance_start_call(instance, type, id, message) != CELLA_OK)
-            cella_instance_set_ended(instance, CELLA_DOOR_BROKEN, "a call of the enclave is not well formed");
+            cella_instance_set_ended(instance, CELLA_DOOR_BROKEN,
+                                     "a call of the enclave is not well formed, or is one too many");
         break;
     case CELLA_FRAME_LOG:
         tell_log(instance, message);
@@ -347,10 +357,10 @@ static void handle(struct cella_instance *instance, uint16_t type, uint64_t id, 
 /* Adds a frame to the message that is being collected; false when it is too large. */
 static bool collect(struct cella_instance *instance, const uint8_t *payload, size_t size) {
     size_t need = instance->message_size + size;
-    if (need > INSTANCE_MESSAGE_LIMIT)
+    if (need > instance->message_limit)
         return false;
     if (need > instance->message_capacity) {
-        size_t capacity = need * 2;
+        size_t capacity = need * 2 < instance->message_limit ? need * 2 : instance->message_limit;
         uint8_t *larger = realloc(instance->message, capacity);
         if (larger == NULL)
             return false;
@@ -436,7 +446,7 @@ static void await_replies(struct cella_instance *instance) {
         __atomic_load_n(&requests->consumed, __ATOMIC_SEQ_CST)) {
         cella_ring_notify(&instance->request_ring);
     }
-    cella_ring_wait(ring->shared, ring->position, &cella_instance_park, 0);
+    cella_ring_wait(ring, ring->position, 0);
     __atomic_store_n(&instance->reader_awake, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -458,7 +468,7 @@ void *cella_instance_reader_main(void *opaque) {
             await_replies(instance);
             continue;
         }
-        const char *broken = "the enclave's ring position is impossible";
+        const char *broken = broken_position;
         if (status == CELLA_OK)
             broken = accept_frame(instance, &collecting, &frame, buffer);
         if (broken != NULL) {
@@ -468,8 +478,11 @@ void *cella_instance_reader_main(void *opaque) {
     }
     free(buffer);
     fail_all(instance);
-    if (instance->events.ended != NULL)
-        instance->events.ended(instance->events.context, instance->end_status, instance->end_reason);
+    pthread_mutex_lock(&instance->lock);
+    void (*tell_ended)(void *, enum cella_status, const char *) = instance->events.ended;
+    pthread_mutex_unlock(&instance->lock);
+    if (tell_ended != NULL)
+        tell_ended(instance->events.context, instance->end_status, instance->end_reason);
     pthread_mutex_lock(&instance->lock);
     instance->reader_done = true;
     pthread_cond_broadcast(&instance->changed);

@@ -26,10 +26,11 @@ struct cella_control_message {
     uint16_t product_id;
     uint16_t security_version;
     uint32_t debug;
-    uint32_t sandbox;    /* STARTED: bits of cella_sandbox_part */
-    uint32_t process;    /* STARTED: the instance process */
-    uint32_t max_queued; /* STARTED: requests that may be under way at once, from the settings */
-    char reason[256];    /* ENDED: one sentence, terminated */
+    uint32_t sandbox;       /* STARTED: bits of cella_sandbox_part */
+    uint32_t process;       /* STARTED: the instance process */
+    uint64_t max_mail_size; /* STARTED: of the settings */
+    uint32_t max_queued;    /* STARTED: requests that may be under way at once, from the settings */
+    char reason[256];       /* ENDED: one sentence, terminated */
 };
 
 #endif

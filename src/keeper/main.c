@@ -3,6 +3,7 @@
  * leave the instance. */
 #include "base/error.h"
 #include "base/file.h"
+#include "enclave/exit.h"
 #include "keeper/keeper.h"
 #include <errno.h>
 #include <poll.h>
@@ -89,6 +90,7 @@ static void tell_started(pid_t child) {
                                             .debug = (identity.flags & CELLA_ATTRIBUTE_DEBUG) != 0,
                                             .sandbox = shared->sandbox,
                                             .process = (uint32_t)child,
+                                            .max_mail_size = image.settings.max_mail_size,
                                             .max_queued = image.settings.max_queued};
     memcpy(message.code_hash, identity.code_hash, sizeof message.code_hash);
     memcpy(message.code_signer, identity.code_signer, sizeof message.code_signer);
@@ -110,6 +112,8 @@ static const char *detail_text(uint64_t detail, char *text, size_t size) {
     uint64_t vector = detail >> 48;
     const char *word =
         vector < sizeof words / sizeof words[0] && words[vector] != NULL ? words[vector] : "fault";
+    if (detail == 0 || detail == CELLA_DETAIL_HIDDEN)
+        return "the enclave program crashed; a release image does not say where";
     if (detail == 2)
         return "the enclave program called abort";
     if (detail == 3)

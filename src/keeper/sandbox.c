@@ -7,6 +7,7 @@
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
@@ -23,6 +24,8 @@
 /* Bounds of the keeper's own code: it is a static program at a fixed address. */
 extern const char __executable_start[];
 extern const char etext[];
+
+enum { NOBODY = 65534 };
 
 pid_t keeper_clone(bool *ret_namespaces) {
     /* The other namespaces take longer to make; the instance process makes them itself, while the monitor
@@ -49,7 +52,6 @@ static bool write_text(pid_t child, const char *file, const char *text) {
 
 /* User 0 of the new namespace becomes "nobody" outside when we may give that away, and ourselves when not. */
 bool keeper_map_user(pid_t child) {
-    enum { NOBODY = 65534 };
     char map[64];
     bool own_user = geteuid() == 0;
     (void)snprintf(map, sizeof map, "0 %u 1\n", own_user ? (unsigned)NOBODY : (unsigned)geteuid());
@@ -100,6 +102,13 @@ enum cella_status keeper_sandbox_early(struct keeper_shared *shared, bool namesp
         if ((granted & CELLA_SANDBOX_NAMESPACES) != 0 && empty_root())
             granted |= CELLA_SANDBOX_EMPTY_ROOT;
     }
+    /* Without a user namespace root itself must become nobody, or it would run the image. */
+    if (geteuid() == 0 && !namespaces) {
+        if (syscall(SYS_setgroups, 0, NULL) != 0 || syscall(SYS_setresgid, NOBODY, NOBODY, NOBODY) != 0 ||
+            syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY) != 0)
+            return cella_fail(error, CELLA_KEEPER, "cannot become another user: %s", strerror(errno));
+        granted |= CELLA_SANDBOX_OWN_USER;
+    }
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
         prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         return cella_fail(error, CELLA_KEEPER, "cannot give up privileges: %s", strerror(errno));
@@ -139,10 +148,15 @@ static bool install_filter(void) {
         RETURN(SECCOMP_RET_TRAP),
         /* The keeper itself. */
         LOAD(offsetof(struct seccomp_data, nr)),
-        JUMP(BPF_JEQ, SYS_futex, 4, 0),
-        JUMP(BPF_JEQ, SYS_rt_sigreturn, 3, 0),
-        JUMP(BPF_JEQ, SYS_restart_syscall, 2, 0),
-        JUMP(BPF_JEQ, SYS_exit_group, 1, 0),
+        JUMP(BPF_JEQ, SYS_rt_sigreturn, 6, 0),
+        JUMP(BPF_JEQ, SYS_restart_syscall, 5, 0),
+        JUMP(BPF_JEQ, SYS_exit_group, 4, 0),
+        JUMP(BPF_JEQ, SYS_futex, 0, 2),
+        /* Of the futex operations only sleeping and waking: others could move the host's sleepers where it
+         * never finds them. The image could jump to our system call instruction, so this holds for it as
+         * well. */
+        LOAD(offsetof(struct seccomp_data, args) + 8),
+        JUMP(BPF_JGT, FUTEX_WAKE, 0, 1),
         RETURN(SECCOMP_RET_KILL_PROCESS),
         RETURN(SECCOMP_RET_ALLOW),
     };

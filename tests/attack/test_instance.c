@@ -172,6 +172,31 @@ static void debug_images_log_and_release_images_do_not(void **state) {
     fixture_free(&release);
 }
 
+static void a_crash_of_a_release_image_does_not_say_where(void **state) {
+    struct fixture release;
+    struct cella_error error = {.message = ""};
+    assert_status(fixture_start(&release, machine, "probe-release", &error), CELLA_OK);
+    (void)fixture_call(&release, "crash null");
+    assert_status(fixture_await_end(&release), CELLA_CRASHED);
+    assert_null(strstr(release.end_reason, "0x"));
+    fixture_free(&release);
+}
+
+static void an_instance_starts_whatever_descriptors_are_free(void **state) {
+    /* The two that the keeper gets have numbers from 3 on in every start. */
+    int taken[24];
+    for (size_t i = 0; i < 24; i++) {
+        struct fixture probe;
+        struct cella_error error = {.message = ""};
+        taken[i] = dup(0);
+        assert_true(taken[i] >= 0);
+        assert_status(fixture_start(&probe, machine, "probe", &error), CELLA_OK);
+        fixture_free(&probe);
+    }
+    for (size_t i = 0; i < 24; i++)
+        close(taken[i]);
+}
+
 static void a_failing_start_hook_ends_the_start(void **state) {
     struct fixture failing;
     struct cella_error error = {.message = ""};
@@ -202,6 +227,7 @@ static const struct crash {
     {"crash data", CELLA_CRASHED, "memory fault at offset"},
     {"crash ud2", CELLA_CRASHED, "invalid instruction at offset"},
     {"crash enclu", CELLA_CRASHED, "protection fault at offset"},
+    {"crash keeper", CELLA_CRASHED, "signal 31"},
     {"crash exit", CELLA_FAILED, "failed"},
     {"lie position", CELLA_DOOR_BROKEN, "position"},
     {"lie type", CELLA_DOOR_BROKEN, "not allowed"},
@@ -286,6 +312,8 @@ int main(void) {
         cmocka_unit_test(bytes_that_are_no_mail_are_refused_and_nothing_else_happens),
         cmocka_unit_test(seal_keys_differ_by_policy_and_machine_and_stay_over_restarts),
         cmocka_unit_test(debug_images_log_and_release_images_do_not),
+        cmocka_unit_test(a_crash_of_a_release_image_does_not_say_where),
+        cmocka_unit_test(an_instance_starts_whatever_descriptors_are_free),
         cmocka_unit_test(a_failing_start_hook_ends_the_start),
         cmocka_unit_test(an_orderly_close_runs_the_stop_hook_and_later_calls_are_refused),
         cmocka_unit_test(every_crash_and_every_lie_ends_the_instance_with_its_reason),

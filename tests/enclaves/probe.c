@@ -87,6 +87,24 @@ static int overflow(volatile int depth) {
     return depth == 0 ? frame[0] : overflow(depth - 1) + frame[0];
 }
 
+/* Borrows a system call instruction of the keeper, which lies at a fixed address, for a futex operation that
+ * moves sleepers. */
+static void misuse_keeper(void) {
+    const unsigned char *at = (const unsigned char *)0x401000;
+    while (at[0] != 0x0f || at[1] != 0x05)
+        at++;
+    enum { FUTEX_REQUEUE_NUMBER = 3 };
+    static uint32_t other;
+    register long value2 __asm__("r10") = 1000;
+    register void *word2 __asm__("r8") = &other;
+    __asm__ volatile("call *%[instruction]"
+                     :
+                     : [instruction] "r"(at), "a"((long)SYS_futex),
+                       "D"(&cella_inside_door()->replies.data_bell), "S"((long)FUTEX_REQUEUE_NUMBER), "d"(0L),
+                       "r"(value2), "r"(word2)
+                     : "rcx", "r11", "memory");
+}
+
 static enum cella_status crash(const char *how) {
     /* Volatile, so that the compiler does not reason about what it sees. */
     static volatile uintptr_t nowhere = 8;
@@ -106,6 +124,8 @@ static enum cella_status crash(const char *how) {
         __builtin_trap();
     if (strcmp(how, "enclu") == 0)
         __asm__ volatile("movl $2, %%eax; .byte 0x0f, 0x01, 0xd7" : : : "rax");
+    if (strcmp(how, "keeper") == 0)
+        misuse_keeper();
     if (strcmp(how, "exit") == 0)
         exit(3);
     return CELLA_ARGUMENT;

@@ -188,7 +188,7 @@ static void two_threads_pass_every_message_in_order(void **state) {
         struct cella_frame frame;
         enum cella_status status = cella_ring_take(&pair->consumer, &frame, buffer);
         if (status == CELLA_UNAVAILABLE) {
-            cella_ring_wait(&pair->shared, pair->consumer.position, &park, 10);
+            cella_ring_wait(&pair->consumer, pair->consumer.position, 10);
             continue;
         }
         assert_int_equal(status, CELLA_OK);
