@@ -55,8 +55,18 @@ static void store_reply(struct cella_history *history, struct cella_history_topi
         history->oldest_reply = topic;
 }
 
+static void free_attempts(struct cella_history_topic *topic) {
+    while (topic->attempts != NULL) {
+        struct cella_history_attempt *attempt = topic->attempts;
+        topic->attempts = attempt->next;
+        free(attempt);
+    }
+    topic->attempt_count = 0;
+}
+
 static void free_topic(struct cella_history *history, struct cella_history_topic *topic) {
     drop_reply(history, topic, CELLA_REPLY_NONE);
+    free_attempts(topic);
     cella_wipe_free(topic, sizeof *topic);
 }
 
@@ -228,6 +238,35 @@ static enum cella_status check_repeat(const struct cella_history_topic *topic,
     return CELLA_OK;
 }
 
+/* The next request. The same bytes again after a handler failed: the client did not send them twice. */
+static enum cella_status check_attempt(const struct cella_history_topic *topic,
+                                       const struct cella_history_request *request,
+                                       struct cella_error *error) {
+    for (const struct cella_history_attempt *attempt = topic->attempts; attempt != NULL;
+         attempt = attempt->next)
+        if (memcmp(attempt->mail_id, request->mail_id, CELLA_MAIL_ID_SIZE) == 0)
+            return cella_fail(error, CELLA_MAIL_REPLAY, "topic %s, sequence %llu", topic->name,
+                              (unsigned long long)request->sequence);
+    if (!request->in_session && topic->attempt_count >= CELLA_MAIL_ATTEMPTS)
+        return cella_fail(error, CELLA_MAIL_ATTEMPTS_USED, "topic %s, sequence %llu: %u attempts failed",
+                          topic->name, (unsigned long long)request->sequence, topic->attempt_count);
+    return CELLA_OK;
+}
+
+static enum cella_status add_attempt(struct cella_history_topic *topic,
+                                     const struct cella_history_request *request, struct cella_error *error) {
+    if (request->in_session)
+        return CELLA_OK;
+    struct cella_history_attempt *attempt = malloc(sizeof *attempt);
+    if (attempt == NULL)
+        return cella_fail(error, CELLA_NO_MEMORY, "an attempt");
+    memcpy(attempt->mail_id, request->mail_id, sizeof attempt->mail_id);
+    attempt->next = topic->attempts;
+    topic->attempts = attempt;
+    topic->attempt_count++;
+    return CELLA_OK;
+}
+
 static enum cella_status check_order(const struct cella_history_topic *topic,
                                      const struct cella_history_request *request, struct cella_error *error) {
     uint64_t next = topic->next_sequence;
@@ -244,11 +283,7 @@ static enum cella_status check_order(const struct cella_history_topic *topic,
     if (sequence + 1 < next)
         return cella_fail(error, CELLA_MAIL_REPLAY, "topic %s has sequence %llu, expected %llu", topic->name,
                           sequence, (unsigned long long)next);
-    /* The same bytes again after a handler failed: the client did not send them twice. */
-    if (sequence == next && topic->has_last &&
-        memcmp(topic->last_mail, request->mail_id, CELLA_MAIL_ID_SIZE) == 0)
-        return cella_fail(error, CELLA_MAIL_REPLAY, "topic %s, sequence %llu", topic->name, sequence);
-    return CELLA_OK;
+    return sequence == next ? check_attempt(topic, request, error) : CELLA_OK;
 }
 
 enum cella_status cella_history_begin(struct cella_history *history, struct cella_history_sender *sender,
@@ -264,8 +299,7 @@ enum cella_status cella_history_begin(struct cella_history *history, struct cell
     if (status != CELLA_OK)
         return status;
     bool repeat = request->sequence != topic->next_sequence;
-    if (repeat)
-        status = check_repeat(topic, request, error);
+    status = repeat ? check_repeat(topic, request, error) : add_attempt(topic, request, error);
     if (status != CELLA_OK)
         return status;
     cella_table_touch(&history->senders, &sender->node);
@@ -288,6 +322,8 @@ void cella_history_commit(struct cella_history *history, struct cella_history_se
     if (reply != NULL)
         store_reply(history, topic, *reply);
     memcpy(topic->fingerprint, topic->next_fingerprint, sizeof topic->fingerprint);
+    /* From now on the sequence tells what comes too late. */
+    free_attempts(topic);
     topic->next_sequence++;
     topic->busy = false;
     sender->pins--;

@@ -9,6 +9,8 @@
 #include "mail/table.h"
 
 #define CELLA_MAIL_ID_SIZE 32
+/* Attempts of one request outside sessions; each is remembered until the request is done. */
+#define CELLA_MAIL_ATTEMPTS 8
 
 enum cella_reply_state {
     CELLA_REPLY_NONE,   /* the handler succeeded without one */
@@ -16,14 +18,22 @@ enum cella_reply_state {
     CELLA_REPLY_GONE,   /* too large, or dropped for room */
 };
 
+/* A mail that was begun as the next request and may be sent again by the host: nothing but this tells. */
+struct cella_history_attempt {
+    struct cella_history_attempt *next;
+    uint8_t mail_id[CELLA_MAIL_ID_SIZE];
+};
+
 /* One topic of one sender. */
 struct cella_history_topic {
     struct cella_history_topic *next;
     char name[CELLA_MAIL_TOPIC_MAX + 1];
-    uint64_t next_sequence; /* of the next request */
-    uint64_t post_sequence; /* of the next post */
-    bool busy;              /* a request is being handled */
-    uint32_t waiting_posts; /* prepared, neither finished nor cancelled */
+    uint64_t next_sequence;                 /* of the next request */
+    uint64_t post_sequence;                 /* of the next post */
+    bool busy;                              /* a request is being handled */
+    uint32_t waiting_posts;                 /* prepared, neither finished nor cancelled */
+    struct cella_history_attempt *attempts; /* of the next request; at most CELLA_MAIL_ATTEMPTS */
+    uint32_t attempt_count;
     bool has_last;
     uint8_t last_mail[CELLA_MAIL_ID_SIZE];            /* the last mail that was begun */
     uint8_t fingerprint[CELLA_FINGERPRINT_SIZE];      /* of the last request that was done */
@@ -40,7 +50,8 @@ struct cella_mailbox_session;
 struct cella_history_sender {
     struct cella_table_node node;
     uint8_t key[CELLA_MAIL_KEY_SIZE];
-    uint8_t route[CELLA_MAIL_ROUTE_SIZE];
+    bool has_route;
+    uint8_t route[CELLA_MAIL_ROUTE_SIZE]; /* the host's word */
     bool has_birth;
     uint64_t birth;
     uint32_t topic_count;
@@ -96,6 +107,7 @@ struct cella_history_request {
     struct cella_bytes topic;
     uint64_t sequence;
     uint64_t birth;
+    bool in_session; /* its number has shown that it came once */
     uint8_t mail_id[CELLA_MAIL_ID_SIZE];
     uint8_t fingerprint[CELLA_FINGERPRINT_SIZE];
 };

@@ -261,12 +261,20 @@ static enum cella_status begin_request(struct cella_mailbox_mail *mail, struct c
     if (mail->has_stored) {
         mail->stored = malloc(topic->reply_size + 1);
         if (mail->stored == NULL)
-            return cella_fail(error, CELLA_NO_MEMORY, "a reply of %zu bytes", topic->reply_size);
+            return cella_fail(error, CELLA_NO_MEMORY, "a reply that was kept");
         memcpy(mail->stored, topic->reply, topic->reply_size);
         mail->stored_size = topic->reply_size;
     }
     mail->state = CELLA_MAIL_ANSWERABLE;
     return CELLA_OK;
+}
+
+void cella_mailbox_take_route(const struct cella_mailbox_mail *mail, struct cella_history_sender *sender,
+                              bool is_new) {
+    if (sender->has_route && !is_new)
+        return;
+    memcpy(sender->route, mail->route, sizeof sender->route);
+    sender->has_route = true;
 }
 
 static enum cella_status begin_locked(struct cella_mailbox_mail *mail, struct cella_history_request *request,
@@ -283,11 +291,16 @@ static enum cella_status begin_locked(struct cella_mailbox_mail *mail, struct ce
         status = cella_history_sender(&mailbox->history, mail->view.sender, &sender, error);
     if (status != CELLA_OK)
         return status;
-    memcpy(sender->route, mail->route, sizeof sender->route);
+    cella_mailbox_take_route(mail, sender, false);
     if (mail->session != NULL)
         cella_mailbox_session_used(mailbox, mail->session);
-    if (mail->opener.header.role == CELLA_MAIL_REQUEST)
-        return begin_request(mail, request, sender, error);
+    if (mail->opener.header.role == CELLA_MAIL_REQUEST) {
+        status = begin_request(mail, request, sender, error);
+        if (status == CELLA_OK)
+            cella_mailbox_take_route(mail, sender,
+                                     mail->session != NULL || mail->verdict == CELLA_MAILBOX_RUN);
+        return status;
+    }
     mail->verdict = CELLA_MAILBOX_HELLO;
     mail->state = CELLA_MAIL_ANSWERABLE;
     return CELLA_OK;
@@ -307,8 +320,10 @@ enum cella_status cella_mailbox_mail_begin(struct cella_mailbox_mail *mail,
     mail->view.sequence = header->sequence;
     mail->view.envelope = header->envelope;
     mail->view.body = CELLA_BYTES(mail->opener.body, mail->opener.body_size);
-    struct cella_history_request request = {
-        .topic = header->topic, .sequence = header->sequence, .birth = header->birth};
+    struct cella_history_request request = {.topic = header->topic,
+                                            .sequence = header->sequence,
+                                            .birth = header->birth,
+                                            .in_session = mail->session != NULL};
     memcpy(request.mail_id, mail->id, sizeof request.mail_id);
     memcpy(request.fingerprint, mail->request_fingerprint, sizeof request.fingerprint);
     pthread_mutex_lock(&mail->mailbox->lock);

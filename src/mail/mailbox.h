@@ -39,7 +39,8 @@ enum cella_status cella_mailbox_new(const struct cella_mailbox_options *options,
 /* All mails must have been freed. NULL is allowed. */
 void cella_mailbox_free(struct cella_mailbox *mailbox);
 
-/* Starts one incoming mail. `route` is the host's word where posts to this sender go. One thread at a time
+/* Starts one incoming mail. `route` is the host's word where posts to this sender go: nothing authenticates
+ * it. It is kept from a sender's first mail, then from mail that cannot be a replay. One thread at a time
  * uses a mail; the mailbox must outlive it. */
 enum cella_status cella_mailbox_mail_new(struct cella_mailbox *mailbox,
                                          const uint8_t route[CELLA_MAIL_ROUTE_SIZE],
@@ -73,7 +74,8 @@ enum cella_mailbox_verdict {
  * CELLA_MAIL_NAME_USED: a request with this topic and sequence but other bytes was handled.
  * CELLA_MAIL_UNKNOWN_HISTORY: the sender was forgotten, or its birth lies before senders that were forgotten.
  * CELLA_MAIL_REPLY_GONE: handled before, but the reply is no longer kept. CELLA_MAIL_TOPIC_LIMIT.
- * CELLA_LIMIT: all remembered senders are busy. */
+ * CELLA_MAIL_ATTEMPTS_USED: outside a session, and so many attempts of this request failed that no more can
+ * be told from replays. CELLA_LIMIT: all remembered senders are busy. CELLA_NO_MEMORY. */
 enum cella_status cella_mailbox_mail_begin(struct cella_mailbox_mail *mail,
                                            enum cella_mailbox_verdict *ret_verdict,
                                            struct cella_error *error);

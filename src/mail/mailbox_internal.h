@@ -70,6 +70,11 @@ struct cella_mailbox_mail {
 };
 
 /* All need the mailbox's lock. */
+
+/* Posts go where the last mail came from that is surely new: one-shot mail and openings that repeat a name,
+ * and hellos, may be the host's replays. A sender's first mail counts in any case. */
+void cella_mailbox_take_route(const struct cella_mailbox_mail *mail, struct cella_history_sender *sender,
+                              bool is_new);
 struct cella_mailbox_session *cella_mailbox_session_find(struct cella_mailbox *mailbox,
                                                          const uint8_t id[CELLA_MAIL_SESSION_ID_SIZE]);
 void cella_mailbox_session_release(struct cella_mailbox_session *session);

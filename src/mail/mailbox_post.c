@@ -89,11 +89,11 @@ enum cella_status cella_mailbox_post_prepare(struct cella_mailbox *mailbox,
     if (!cella_mail_topic_valid(name))
         return cella_fail(error, CELLA_MAIL_TOPIC, "topic of %zu bytes", name.size);
     if (body.size > mailbox->limits.max_mail_size)
-        return cella_fail(error, CELLA_LIMIT, "the post has %zu bytes, max_mail_size is %llu", body.size,
+        return cella_fail(error, CELLA_LIMIT, "the post is over max_mail_size of %llu bytes",
                           (unsigned long long)mailbox->limits.max_mail_size);
     struct cella_mailbox_prepared *prepared = calloc(1, sizeof *prepared);
     if (prepared == NULL)
-        return cella_fail(error, CELLA_NO_MEMORY, "a post of %zu bytes", body.size);
+        return cella_fail(error, CELLA_NO_MEMORY, "a post");
     prepared->mailbox = mailbox;
     prepared->header = (struct cella_mail_header){.kind = CELLA_MAIL_ONE_SHOT,
                                                   .role = CELLA_MAIL_POST,
@@ -102,7 +102,7 @@ enum cella_status cella_mailbox_post_prepare(struct cella_mailbox *mailbox,
     enum cella_status status = copy_body(prepared, body);
     if (status != CELLA_OK) {
         cella_mailbox_post_cancel(prepared);
-        return cella_fail(error, status, "a post of %zu bytes", body.size);
+        return cella_fail(error, status, "a post");
     }
     pthread_mutex_lock(&mailbox->lock);
     status = take_place(prepared, recipient, name, error);

@@ -103,8 +103,10 @@ static enum cella_status install(struct cella_mailbox_mail *mail, struct cella_m
     if (cella_mailbox_session_find(mailbox, session->id) != NULL)
         return cella_fail(error, CELLA_MAIL_SESSION_UNKNOWN, "the session id is taken, choose another");
     enum cella_status status = cella_history_sender(&mailbox->history, mail->view.sender, &sender, error);
-    if (status == CELLA_OK)
-        cella_mailbox_session_add(mailbox, sender, session);
+    if (status != CELLA_OK)
+        return status;
+    cella_mailbox_take_route(mail, sender, false);
+    cella_mailbox_session_add(mailbox, sender, session);
     return status;
 }
 
@@ -140,7 +142,7 @@ enum cella_status cella_mailbox_reply_seal(struct cella_mailbox_mail *mail, cons
     if (mail->state != CELLA_MAIL_ANSWERABLE || out_size != cella_mailbox_reply_size(mail, reply))
         return cella_fail(error, CELLA_ARGUMENT, "the mail has no answer to seal, or one of another size");
     if (body.size > mailbox->limits.max_mail_size)
-        return cella_fail(error, CELLA_LIMIT, "the reply has %zu bytes, max_mail_size is %llu", body.size,
+        return cella_fail(error, CELLA_LIMIT, "the reply is over max_mail_size of %llu bytes",
                           (unsigned long long)mailbox->limits.max_mail_size);
     mail->state = CELLA_MAIL_ENDED;
     struct cella_mail_header header = reply_header(mail, with_reply);

@@ -131,9 +131,10 @@ static enum cella_status finish(struct cella_mail_opener *opener, struct cella_e
     bool empty = opener->header.role == CELLA_MAIL_HELLO || opener->header.role == CELLA_MAIL_DONE;
     if (!zeros || (empty && size > 0))
         return refuse(error);
+    /* Whoever carries the mail reads this, so it does not tell the size that padding hides. */
     if (size > opener->max_body)
-        return cella_fail(error, CELLA_MAIL_TOO_LARGE, "the body has %llu bytes, max_mail_size is %llu",
-                          (unsigned long long)size, (unsigned long long)opener->max_body);
+        return cella_fail(error, CELLA_MAIL_TOO_LARGE, "the body is over max_mail_size of %llu bytes",
+                          (unsigned long long)opener->max_body);
     opener->body_size = size;
     opener->complete = true;
     return CELLA_OK;

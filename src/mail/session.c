@@ -48,6 +48,7 @@ void cella_mail_session_reset(struct cella_mail_session *session,
     cella_wipe(session->slots, sizeof session->slots);
     session->slot_count = 0;
     session->birth = 0;
+    session->since = 0;
     session->birth_used = false;
     session->wants_birth = false;
     memmove(session->enclave_key, enclave_key, CELLA_MAIL_KEY_SIZE);

@@ -37,7 +37,8 @@ void cella_mail_session_reset(struct cella_mail_session *session,
 void cella_mail_session_restart(struct cella_mail_session *session);
 
 /* For CELLA_MAIL_UNKNOWN_HISTORY: the enclave has forgotten this sender. As reset with the same key, and the
- * next mail is a hello that fetches a new birth. What was in flight may or may not have been done. */
+ * next mail is a hello that fetches a new birth. What was in flight may or may not have been done. Posts and
+ * replies that were sealed before are refused from now on, also those that were never read. */
 void cella_mail_session_forget(struct cella_mail_session *session);
 
 /* What the next request needs first. */

@@ -34,6 +34,7 @@ struct cella_mail_session {
     uint8_t context[CELLA_MAIL_CONTEXT_MAX];
     size_t context_size;
     uint64_t birth;
+    uint64_t since;   /* the enclave's clock when this life began; what it sealed before is of another */
     bool birth_used;  /* a request has named it, so it stays */
     bool wants_birth; /* the next mail must be a hello */
     enum cella_mail_session_phase phase;

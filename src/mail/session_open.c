@@ -206,6 +206,8 @@ static enum cella_status enter_session(struct cella_mail_reader *reader, struct 
     memcpy(session->slots[0].key, reader->keys.responder, sizeof session->slots[0].key);
     if (session->slot_count < CELLA_MAIL_SESSION_SLOTS)
         session->slot_count++;
+    if (session->wants_birth)
+        session->since = header->birth;
     if (!session->birth_used) {
         session->birth = header->birth;
         session->wants_birth = false;
@@ -241,6 +243,13 @@ static void fill_letter(struct cella_mail_reader *reader, struct memory *memory,
     opener->failed = true; /* nothing more is read with it */
 }
 
+/* Every opening moves the enclave's clock, and each mail names the clock at which it was sealed: so the clock
+ * of a life's first accept divides its mail from what was sealed to a former life under the same key. */
+static bool is_of_former_life(const struct cella_mail_session *session,
+                              const struct cella_mail_header *header) {
+    return session->wants_birth || header->birth < session->since;
+}
+
 static enum cella_status check_order(struct cella_mail_reader *reader, struct cella_session_topic **ret_topic,
                                      struct cella_error *error) {
     const struct cella_mail_header *header = &reader->opener.header;
@@ -248,7 +257,11 @@ static enum cella_status check_order(struct cella_mail_reader *reader, struct ce
         return CELLA_OK;
     struct cella_session_topic *topic = cella_session_topic_find(reader->session, header->topic);
     enum cella_status status = CELLA_OK;
-    if (header->role == CELLA_MAIL_POST) {
+    bool is_post = header->role == CELLA_MAIL_POST;
+    if (is_of_former_life(reader->session, header) && (is_post || topic != NULL))
+        return cella_fail(error, is_post ? CELLA_MAIL_POST_REPLAYED : CELLA_MAIL_REPLY_REPLAYED,
+                          "it was sealed before this client was forgotten");
+    if (is_post) {
         status =
             topic == NULL ? cella_session_topic_get(reader->session, header->topic, &topic, error) : status;
         if (status == CELLA_OK)

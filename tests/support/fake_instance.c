@@ -5,10 +5,12 @@
 #include "host/worker.h"
 #include "machine/machine.h"
 #include "mail/mailbox.h"
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct cella_instance {
     struct cella_instance_events events;
@@ -17,8 +19,11 @@ struct cella_instance {
     struct cella_machine *machine;
     struct cella_machine_identity identity;
     bool raw;
+    bool stuck;
     bool started;
     pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool mute;
     bool ended;
     struct request *silent; /* answered at the end */
     struct cella_x25519_key session_key;
@@ -47,6 +52,7 @@ static _Atomic(struct cella_instance *) newest;
 static _Atomic unsigned alive;
 static _Atomic unsigned handled;
 static _Atomic unsigned code_value = 0x11;
+static _Atomic unsigned closing, closing_peak;
 
 struct cella_instance *cella_fake_newest(void) {
     return atomic_load(&newest);
@@ -58,6 +64,10 @@ unsigned cella_fake_alive(void) {
 
 unsigned cella_fake_handled(void) {
     return atomic_load(&handled);
+}
+
+unsigned cella_fake_closing_peak(void) {
+    return atomic_load(&closing_peak);
 }
 
 void cella_fake_set_code(uint8_t value) {
@@ -105,7 +115,10 @@ enum cella_status cella_instance_start(const struct cella_instance_options *opti
     struct cella_instance *instance = calloc(1, sizeof *instance);
     instance->events = options->events;
     instance->raw = !is_image(options->image_path, "mail");
+    instance->mute = is_image(options->image_path, "mute");
+    instance->stuck = is_image(options->image_path, "stuck");
     pthread_mutex_init(&instance->lock, NULL);
+    pthread_cond_init(&instance->changed, NULL);
     name_identity(instance);
     enum cella_status status = cella_machine_open(options->machine_path, &instance->machine, error);
     if (status == CELLA_OK)
@@ -165,10 +178,12 @@ static void answer_raw(struct request *request) {
 }
 
 static void post_back(struct cella_instance *instance, const struct cella_mail *view) {
+    struct cella_mailbox_prepared *prepared = NULL;
     struct cella_mailbox_post post;
-    if (cella_mailbox_post_seal(instance->mailbox, view->sender, "posts", view->body, &post, NULL) !=
+    if (cella_mailbox_post_prepare(instance->mailbox, view->sender, "posts", view->body, &prepared, NULL) !=
         CELLA_OK)
         return;
+    cella_mailbox_post_finish(prepared, &post);
     instance->events.post(instance->events.context, post.route, post.bytes);
     free((void *)(uintptr_t)post.bytes.data);
 }
@@ -222,7 +237,8 @@ static void serve(struct cella_job *job) {
     struct cella_instance *instance = request->instance;
     pthread_mutex_lock(&instance->lock);
     bool ended = instance->ended;
-    bool silent = !ended && request->kind == KIND_MAIL && instance->raw && says(request, "silent");
+    bool silent = !ended && ((request->kind == KIND_REPORT && instance->mute) ||
+                             (request->kind == KIND_MAIL && instance->raw && says(request, "silent")));
     if (silent) {
         request->next = instance->silent;
         instance->silent = request;
@@ -265,7 +281,15 @@ void cella_instance_call(struct cella_instance *instance, struct cella_bytes req
 
 void cella_instance_call_nested(struct cella_instance *instance, uint64_t call_id, struct cella_bytes request,
                                 cella_instance_done *done, void *context) {
-    cella_instance_call(instance, request, done, context);
+    if (!instance->stuck) {
+        cella_instance_call(instance, request, done, context);
+        return;
+    }
+    pthread_mutex_lock(&instance->lock);
+    while (!instance->ended)
+        pthread_cond_wait(&instance->changed, &instance->lock);
+    pthread_mutex_unlock(&instance->lock);
+    done(context, CELLA_CLOSED, "", CELLA_BYTES(NULL, 0));
 }
 
 void cella_instance_report(struct cella_instance *instance, const uint8_t nonce[32],
@@ -283,6 +307,7 @@ static void end(struct cella_instance *instance, enum cella_status status, const
     instance->ended = true;
     struct request *silent = instance->silent;
     instance->silent = NULL;
+    pthread_cond_broadcast(&instance->changed);
     pthread_mutex_unlock(&instance->lock);
     while (silent != NULL) {
         struct request *next = silent->next;
@@ -297,6 +322,22 @@ void cella_fake_crash(struct cella_instance *instance, const char *reason) {
     end(instance, CELLA_CRASHED, reason);
 }
 
+void cella_fake_mute(struct cella_instance *instance, bool mute) {
+    pthread_mutex_lock(&instance->lock);
+    instance->mute = mute;
+    struct request *silent = NULL;
+    if (!mute) {
+        silent = instance->silent;
+        instance->silent = NULL;
+    }
+    pthread_mutex_unlock(&instance->lock);
+    while (silent != NULL) {
+        struct request *next = silent->next;
+        cella_worker_submit(&instance->worker, &silent->job);
+        silent = next;
+    }
+}
+
 void cella_fake_post(struct cella_instance *instance, const uint8_t route[CELLA_ROUTE_SIZE],
                      struct cella_bytes mail) {
     instance->events.post(instance->events.context, route, mail);
@@ -307,8 +348,29 @@ enum cella_status cella_fake_call_host(struct cella_instance *instance, struct c
     return instance->events.call(instance->events.context, 1, request, ret_reply, ret_reply_size);
 }
 
+/* What "stuck" does instead of an orderly close. */
+static void linger(struct cella_instance *instance, unsigned timeout_ms) {
+    struct timespec limit;
+    clock_gettime(CLOCK_REALTIME, &limit);
+    int64_t ns = limit.tv_nsec + (int64_t)timeout_ms * 1000000;
+    limit.tv_sec += (time_t)(ns / 1000000000);
+    limit.tv_nsec = (long)(ns % 1000000000);
+    pthread_mutex_lock(&instance->lock);
+    while (!instance->ended &&
+           pthread_cond_timedwait(&instance->changed, &instance->lock, &limit) != ETIMEDOUT)
+        continue;
+    pthread_mutex_unlock(&instance->lock);
+}
+
 void cella_instance_stop(struct cella_instance *instance, unsigned timeout_ms) {
+    unsigned count = atomic_fetch_add(&closing, 1) + 1;
+    unsigned peak = atomic_load(&closing_peak);
+    while (count > peak && !atomic_compare_exchange_weak(&closing_peak, &peak, count))
+        continue;
+    if (instance->stuck)
+        linger(instance, timeout_ms);
     end(instance, CELLA_OK, "stopped");
+    atomic_fetch_sub(&closing, 1);
 }
 
 void cella_instance_free(struct cella_instance *instance) {
@@ -320,6 +382,7 @@ void cella_instance_free(struct cella_instance *instance) {
     cella_mailbox_free(instance->mailbox);
     cella_x25519_deinit(&instance->session_key);
     cella_machine_free(instance->machine);
+    pthread_cond_destroy(&instance->changed);
     pthread_mutex_destroy(&instance->lock);
     struct cella_instance *expected = instance;
     atomic_compare_exchange_strong(&newest, &expected, NULL);

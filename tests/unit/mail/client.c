@@ -130,6 +130,69 @@ static void dropped_and_replayed_posts_are_detected_and_named(void **state) {
     assert_status(open_only(office, posts[3]), CELLA_OK);
 }
 
+/* Export and import, as a process that ends and the next one do. */
+static void sleep_and_wake(struct office *office) {
+    uint8_t *data = NULL;
+    size_t size = 0;
+    assert_status(cella_mail_session_export(office->session, &data, &size), CELLA_OK);
+    cella_mail_session_free(office->session);
+    assert_status(
+        cella_mail_session_import(&office->client, CELLA_BYTES(data, size), &office->session, &office->error),
+        CELLA_OK);
+    cella_wipe_free(data, size);
+}
+
+static void posts_from_before_a_client_was_forgotten_are_refused(void **state) {
+    struct office *office = *state;
+    struct cella_bytes body = test_pattern(10, 1);
+    (void)ask(office, "t", CELLA_MAIL_WAY_ONE_SHOT);
+    struct cella_bytes read = office_post(office, "news", body);
+    struct cella_bytes unread = office_post(office, "other", body);
+    office_expect(office, read, CELLA_MAIL_POST, "news", 0, body);
+    /* The host says that the sender is unknown, which may be a lie. */
+    cella_mail_session_forget(office->session);
+    assert_status(open_only(office, read), CELLA_MAIL_POST_REPLAYED);
+    sleep_and_wake(office);
+    assert_status(open_only(office, read), CELLA_MAIL_POST_REPLAYED);
+    office_connect(office);
+    assert_status(open_only(office, read), CELLA_MAIL_POST_REPLAYED);
+    office_round(office, "t", 0);
+    sleep_and_wake(office);
+    assert_status(open_only(office, read), CELLA_MAIL_POST_REPLAYED);
+    assert_status(open_only(office, unread), CELLA_MAIL_POST_REPLAYED);
+    office_expect(office, office_post(office, "news", body), CELLA_MAIL_POST, "news", 0, body);
+}
+
+static void a_reply_from_before_a_client_was_forgotten_is_refused(void **state) {
+    struct office *office = *state;
+    struct cella_bytes body = test_pattern(30, 1);
+    struct cella_bytes old = ask(office, "t", CELLA_MAIL_WAY_ONE_SHOT);
+    assert_status(open_only(office, old), CELLA_OK);
+    cella_mail_session_forget(office->session);
+    assert_status(open_only(office, old), CELLA_MAIL_UNEXPECTED);
+    office_connect(office);
+    struct cella_bytes first = ask(office, "t", CELLA_MAIL_WAY_SESSION);
+    struct cella_bytes second = ask(office, "t", CELLA_MAIL_WAY_SESSION);
+    assert_status(open_only(office, old), CELLA_MAIL_REPLY_REPLAYED);
+    office_expect(office, first, CELLA_MAIL_REPLY, "t", 0, body);
+    office_expect(office, second, CELLA_MAIL_REPLY, "t", 1, body);
+}
+
+static void a_post_between_two_openings_is_no_replay(void **state) {
+    struct office *office = *state;
+    struct cella_bytes body = test_pattern(10, 1);
+    for (uint64_t i = 0; i < 2; i++) {
+        office_connect(office);
+        struct cella_bytes post = office_post(office, "news", body);
+        cella_mail_session_restart(office->session);
+        office_connect(office);
+        office_expect(office, post, CELLA_MAIL_POST, "news", 2 * i, body);
+        office_round(office, "t", i);
+        office_expect(office, office_post(office, "news", body), CELLA_MAIL_POST, "news", 2 * i + 1, body);
+        cella_mail_session_restart(office->session);
+    }
+}
+
 static void posts_use_the_session_once_the_client_has_used_it(void **state) {
     struct office *office = *state;
     struct cella_mail_shape shape;
@@ -169,10 +232,10 @@ static void posts_go_one_shot_when_the_client_may_have_lost_the_session_that_it_
 
 static void a_stranger_cannot_be_posted_to(void **state) {
     struct office *office = *state;
-    struct cella_mailbox_post post;
+    struct cella_mailbox_prepared *post = NULL;
     assert_false(cella_mailbox_knows(office->mailbox, office->client.public_key));
-    assert_status(cella_mailbox_post_seal(office->mailbox, office->client.public_key, "t", test_pattern(3, 1),
-                                          &post, &office->error),
+    assert_status(cella_mailbox_post_prepare(office->mailbox, office->client.public_key, "t",
+                                             test_pattern(3, 1), &post, &office->error),
                   CELLA_NOT_FOUND);
     office_round(office, "t", 0);
     assert_true(cella_mailbox_knows(office->mailbox, office->client.public_key));
@@ -305,6 +368,25 @@ static bool imports(void *context, struct cella_bytes data) {
     return status == CELLA_OK;
 }
 
+static void a_state_of_the_first_version_is_read(void **state) {
+    struct office *office = *state;
+    enum { SINCE_AT = 120, SINCE_SIZE = 8 };
+    struct cella_mail_session *session = NULL;
+    uint8_t *data = NULL;
+    size_t size = 0;
+    office_round(office, "t", 0);
+    assert_status(cella_mail_session_export(office->session, &data, &size), CELLA_OK);
+    memmove(data + SINCE_AT, data + SINCE_AT + SINCE_SIZE, size - SINCE_AT - SINCE_SIZE);
+    data[4] = 1;
+    assert_status(cella_mail_session_import(&office->client, CELLA_BYTES(data, size - SINCE_SIZE), &session,
+                                            &office->error),
+                  CELLA_OK);
+    cella_mail_session_free(office->session);
+    office->session = session;
+    cella_wipe_free(data, size);
+    office_round(office, "t", 1);
+}
+
 static void a_damaged_state_is_refused(void **state) {
     struct office *office = *state;
     struct cella_mail_session *session = NULL;
@@ -320,12 +402,12 @@ static void a_damaged_state_is_refused(void **state) {
     (void)test_bit_flips(good, imports, office);
     struct cella_bytes changed = test_copy(good);
     uint8_t *byte = (uint8_t *)(uintptr_t)changed.data;
-    byte[4] = 2;
+    byte[4] = 3;
     assert_status(cella_mail_session_import(&office->client, changed, &session, &office->error),
                   CELLA_NEWER_FORMAT);
     assert_status(cella_mail_session_import(&office->enclave, good, &session, &office->error),
                   CELLA_KEY_INVALID);
-    byte[4] = 1;
+    byte[4] = 2;
     byte[0] ^= 1;
     assert_status(cella_mail_session_import(&office->client, changed, &session, &office->error),
                   CELLA_DAMAGED);
@@ -399,6 +481,9 @@ int main(void) {
         office_test(an_answer_to_a_mail_that_was_replaced_is_refused),
         office_test(a_post_polled_after_later_replies_raises_no_alarm),
         office_test(dropped_and_replayed_posts_are_detected_and_named),
+        office_test(posts_from_before_a_client_was_forgotten_are_refused),
+        office_test(a_reply_from_before_a_client_was_forgotten_is_refused),
+        office_test(a_post_between_two_openings_is_no_replay),
         office_test(posts_use_the_session_once_the_client_has_used_it),
         office_test(posts_go_one_shot_when_the_client_may_have_lost_the_session_that_it_used),
         office_test(a_stranger_cannot_be_posted_to),
@@ -407,6 +492,7 @@ int main(void) {
         office_test(a_restarted_enclave_is_met_with_a_reset),
         office_test(the_state_goes_on_where_it_was_without_the_sending_key),
         office_test(a_reply_to_one_shot_mail_opens_after_an_import),
+        office_test(a_state_of_the_first_version_is_read),
         office_test(a_damaged_state_is_refused),
         office_test(a_second_opening_waits_for_the_first),
         office_test(a_reply_in_a_session_whose_opening_reply_is_missing_waits),

@@ -354,6 +354,10 @@ static void a_body_over_max_mail_size_is_refused_and_names_the_limit(void **stat
         assert_status(office_try(&office, office_seal_as(&office, &request, test_pattern(over[i], 1))),
                       CELLA_MAIL_TOO_LARGE);
         assert_non_null(strstr(office.error.message, "max_mail_size"));
+        /* The host reads this; the padding is there to hide the size from it. */
+        char size[24];
+        snprintf(size, sizeof size, "%zu", over[i]);
+        assert_null(strstr(office.error.message, size));
     }
     struct cella_mailbox_mail *opened = NULL;
     enum cella_mailbox_verdict verdict;
@@ -387,14 +391,14 @@ static void topics_are_letters_digits_and_dashes(void **state) {
     const char *const bad[] = {"", " ", "a b", "a_b", "a.b", "\xc3\xa4", "a/b", "a\n", longest};
     for (size_t i = 0; i < 9; i++) {
         struct cella_mail_request request = office_request(bad[i]);
-        struct cella_mailbox_post post;
+        struct cella_mailbox_prepared *post = NULL;
         uint8_t *mail = NULL;
         size_t size = 0;
         assert_status(cella_mail_session_seal(office->session, &request, test_pattern(5, 1), &mail, &size,
                                               &office->error),
                       CELLA_MAIL_TOPIC);
-        assert_status(cella_mailbox_post_seal(office->mailbox, office->client.public_key, bad[i],
-                                              test_pattern(5, 1), &post, &office->error),
+        assert_status(cella_mailbox_post_prepare(office->mailbox, office->client.public_key, bad[i],
+                                                 test_pattern(5, 1), &post, &office->error),
                       CELLA_MAIL_TOPIC);
     }
 }

@@ -4,10 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const uint8_t route[CELLA_MAIL_ROUTE_SIZE] = "route of client";
-
 void office_open(struct office *office, const struct cella_mailbox_limits *limits) {
-    *office = (struct office){.mailbox = NULL};
+    *office = (struct office){.route = "route of client"};
     assert_status(cella_x25519_generate(&office->enclave), CELLA_OK);
     assert_status(cella_x25519_generate(&office->mailbox_key), CELLA_OK);
     struct cella_mailbox_options options = {.session_key = &office->enclave,
@@ -82,7 +80,7 @@ struct cella_bytes office_hello(struct office *office) {
 enum cella_status office_begin(struct office *office, struct cella_bytes mail, size_t chunk,
                                struct cella_mailbox_mail **ret_mail,
                                enum cella_mailbox_verdict *ret_verdict) {
-    assert_status(cella_mailbox_mail_new(office->mailbox, route, ret_mail), CELLA_OK);
+    assert_status(cella_mailbox_mail_new(office->mailbox, office->route, ret_mail), CELLA_OK);
     enum cella_status status = CELLA_OK;
     chunk = chunk == 0 ? mail.size : chunk;
     for (size_t at = 0; at < mail.size && status == CELLA_OK; at += chunk) {
@@ -131,12 +129,19 @@ enum cella_status office_try(struct office *office, struct cella_bytes mail) {
     return office_deliver(office, mail, NULL, &answer);
 }
 
+struct cella_mailbox_prepared *office_prepare(struct office *office, const char *topic,
+                                              struct cella_bytes body) {
+    struct cella_mailbox_prepared *prepared = NULL;
+    assert_status(cella_mailbox_post_prepare(office->mailbox, office->client.public_key, topic, body,
+                                             &prepared, &office->error),
+                  CELLA_OK);
+    return prepared;
+}
+
 struct cella_bytes office_post(struct office *office, const char *topic, struct cella_bytes body) {
     struct cella_mailbox_post post = {0};
-    assert_status(cella_mailbox_post_seal(office->mailbox, office->client.public_key, topic, body, &post,
-                                          &office->error),
-                  CELLA_OK);
-    assert_memory_equal(post.route, route, sizeof route);
+    cella_mailbox_post_finish(office_prepare(office, topic, body), &post);
+    assert_memory_equal(post.route, office->route, sizeof post.route);
     struct cella_bytes copy = test_copy(post.bytes);
     free((void *)(uintptr_t)post.bytes.data);
     return copy;

@@ -13,7 +13,8 @@ struct office {
     struct cella_x25519_key client;
     struct cella_mailbox *mailbox;
     struct cella_mail_session *session;
-    struct cella_error error; /* of the last failure */
+    uint8_t route[CELLA_MAIL_ROUTE_SIZE]; /* by which the host delivers, and expects posts to go */
+    struct cella_error error;             /* of the last failure */
 };
 
 #define OFFICE_GENERATION 7
@@ -50,6 +51,10 @@ enum cella_status office_try(struct office *office, struct cella_bytes mail);
 /* Seals an answer to a begun mail. */
 struct cella_bytes office_answer_sealed(struct office *office, struct cella_mailbox_mail *mail,
                                         const struct cella_bytes *reply);
+/* A post to the client, prepared. The caller finishes or cancels it. */
+struct cella_mailbox_prepared *office_prepare(struct office *office, const char *topic,
+                                              struct cella_bytes body);
+/* A whole post to the client. */
 struct cella_bytes office_post(struct office *office, const char *topic, struct cella_bytes body);
 
 /* Opens at the client, in chunks of `chunk` bytes (0: whole). */

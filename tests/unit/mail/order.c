@@ -79,6 +79,116 @@ static void a_handler_that_fails_does_not_use_up_the_sequence(void **state) {
     assert_status(office_try(office, office_seal_as(office, &request, test_pattern(5, 3))), CELLA_OK);
 }
 
+/* Seals under the topic's pending name (or, `first`, a new one) and lets the handler fail. */
+static struct cella_bytes fail_once(struct office *office, enum cella_mail_way kind, bool first,
+                                    uint32_t seed) {
+    struct cella_mailbox_mail *opened = NULL;
+    enum cella_mailbox_verdict verdict = CELLA_MAILBOX_HELLO;
+    struct cella_mail_request request = way(kind);
+    request.repeat = !first;
+    struct cella_bytes mail = office_seal_as(office, &request, test_pattern(5, seed));
+    assert_status(office_begin(office, mail, 0, &opened, &verdict), CELLA_OK);
+    assert_int_equal(verdict, CELLA_MAILBOX_RUN);
+    cella_mailbox_mail_free(opened);
+    return mail;
+}
+
+static void no_attempt_that_failed_runs_later(void **state) {
+    struct office *office = *state;
+    struct cella_mail_request request = way(CELLA_MAIL_WAY_ONE_SHOT);
+    struct cella_bytes attempts[CELLA_MAIL_ATTEMPTS];
+    for (uint32_t round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < CELLA_MAIL_ATTEMPTS; i++) {
+            cella_mail_session_restart(office->session);
+            attempts[i] =
+                fail_once(office, i % 2 == 0 ? CELLA_MAIL_WAY_ONE_SHOT : CELLA_MAIL_WAY_SESSION, i == 0, i);
+            for (uint32_t j = 0; j <= i; j++)
+                assert_status(office_try(office, attempts[j]), CELLA_MAIL_REPLAY);
+        }
+        /* No more can be remembered; mail that a session protects needs no memory. */
+        request.repeat = true;
+        assert_status(office_try(office, office_seal_as(office, &request, test_pattern(5, 99))),
+                      CELLA_MAIL_ATTEMPTS_USED);
+        cella_mail_session_restart(office->session);
+        request.way = CELLA_MAIL_WAY_SESSION;
+        assert_status(office_try(office, office_seal_as(office, &request, test_pattern(5, 99))),
+                      CELLA_MAIL_ATTEMPTS_USED);
+        cella_mail_session_restart(office->session);
+        office_connect(office);
+        struct cella_bytes in_session = fail_once(office, CELLA_MAIL_WAY_SESSION, false, 98);
+        assert_status(office_try(office, in_session), CELLA_MAIL_REPLAY);
+        assert_status(office_try(office, office_seal_as(office, &request, test_pattern(5, 99))), CELLA_OK);
+        for (uint32_t j = 0; j < CELLA_MAIL_ATTEMPTS; j++)
+            assert_status(office_try(office, attempts[j]), CELLA_MAIL_NAME_USED);
+        request.way = CELLA_MAIL_WAY_ONE_SHOT;
+    }
+}
+
+/* Delivers by another route than the client's and gives the verdict. */
+static enum cella_mailbox_verdict deliver_by(struct office *office, const char *route,
+                                             struct cella_bytes mail, enum cella_status expected) {
+    struct cella_mailbox_mail *opened = NULL;
+    enum cella_mailbox_verdict verdict = CELLA_MAILBOX_RUN;
+    struct office host = *office;
+    memcpy(host.route, route, sizeof host.route);
+    assert_status(office_begin(&host, mail, 0, &opened, &verdict), expected);
+    if (expected == CELLA_OK && verdict == CELLA_MAILBOX_RUN)
+        assert_status(cella_mailbox_mail_commit(opened, NULL), CELLA_OK);
+    if (expected == CELLA_OK)
+        (void)office_answer_sealed(&host, opened, NULL);
+    cella_mailbox_mail_free(opened);
+    return verdict;
+}
+
+#define OTHER_ROUTE "another route.."
+
+static void mail_that_may_be_a_replay_does_not_change_where_posts_go(void **state) {
+    struct office *office = *state;
+    struct cella_mail_request request = way(CELLA_MAIL_WAY_ONE_SHOT);
+    struct cella_bytes body = test_pattern(5, 1);
+    struct cella_bytes hello = office_hello(office);
+    assert_status(office_try(office, hello), CELLA_OK);
+    cella_mail_session_restart(office->session);
+    struct cella_bytes first = office_seal_as(office, &request, body);
+    assert_status(office_try(office, first), CELLA_OK);
+    deliver_by(office, OTHER_ROUTE, first, CELLA_MAIL_REPLAY);
+    (void)office_post(office, "t", body);
+    deliver_by(office, OTHER_ROUTE, hello, CELLA_MAIL_REPLAY);
+    (void)office_post(office, "t", body);
+    /* A hello whose session is closed opens another one, which proves nothing until it is used. */
+    for (int i = 0; i < CELLA_MAIL_SENDER_SESSIONS; i++) {
+        cella_mail_session_restart(office->session);
+        office_connect(office);
+    }
+    assert_int_equal(deliver_by(office, OTHER_ROUTE, hello, CELLA_OK), CELLA_MAILBOX_HELLO);
+    (void)office_post(office, "t", body);
+    /* The first form of a request that was repeated since. */
+    request.repeat = true;
+    assert_status(office_try(office, office_seal_as(office, &request, body)), CELLA_OK);
+    assert_int_equal(deliver_by(office, OTHER_ROUTE, first, CELLA_OK), CELLA_MAILBOX_REPEAT);
+    (void)office_post(office, "t", body);
+}
+
+static void new_mail_says_where_posts_go(void **state) {
+    struct office *office = *state;
+    struct cella_bytes body = test_pattern(5, 1);
+    enum cella_mail_way kinds[] = {CELLA_MAIL_WAY_ONE_SHOT, CELLA_MAIL_WAY_SESSION};
+    office_connect(office);
+    (void)office_post(office, "t", body);
+    for (size_t i = 0; i < 2; i++) {
+        struct cella_mail_request request = way(kinds[i]);
+        office->route[0]++;
+        assert_status(office_try(office, office_seal_as(office, &request, body)), CELLA_OK);
+        (void)office_post(office, "t", body);
+    }
+    /* A repeat in a session is new mail too. */
+    struct cella_mail_request request = way(CELLA_MAIL_WAY_SESSION);
+    request.repeat = true;
+    office->route[0]++;
+    assert_status(office_try(office, office_seal_as(office, &request, body)), CELLA_OK);
+    (void)office_post(office, "t", body);
+}
+
 static void the_same_place_cannot_be_begun_twice(void **state) {
     struct office *office = *state;
     struct cella_mailbox_mail *first = NULL, *second = NULL;
@@ -218,14 +328,14 @@ static void replies_over_the_limits_are_not_kept_and_this_is_said(void **state) 
 
 static void a_sender_has_a_limited_number_of_topics(void **state) {
     struct office office;
-    struct cella_mailbox_post post;
+    struct cella_mailbox_prepared *post = NULL;
     office_open(&office, &(struct cella_mailbox_limits){.max_topics = 2});
     office_round(&office, "a", 0);
     office_round(&office, "b", 0);
     assert_status(office_try(&office, office_seal(&office, "c", test_pattern(5, 1))), CELLA_MAIL_TOPIC_LIMIT);
     assert_non_null(strstr(office.error.message, "max_topics"));
-    assert_status(cella_mailbox_post_seal(office.mailbox, office.client.public_key, "c", test_pattern(5, 1),
-                                          &post, &office.error),
+    assert_status(cella_mailbox_post_prepare(office.mailbox, office.client.public_key, "c",
+                                             test_pattern(5, 1), &post, &office.error),
                   CELLA_MAIL_TOPIC_LIMIT);
     office_round(&office, "a", 1);
     office_close(&office);
@@ -462,6 +572,7 @@ static void *many_rounds(void *context) {
         uint8_t *mail = NULL;
         size_t size = 0;
         struct cella_mailbox_mail *opened = NULL;
+        struct cella_mailbox_prepared *prepared = NULL;
         struct cella_mailbox_post post;
         struct cella_mail_letter letter;
         enum cella_mailbox_verdict verdict;
@@ -483,9 +594,11 @@ static void *many_rounds(void *context) {
         cella_mailbox_mail_free(opened);
         cella_mail_letter_deinit(&letter);
         free(mail);
-        if (cella_mailbox_post_seal(office->mailbox, office->client.public_key, "post", body, &post, NULL) !=
-                CELLA_OK ||
-            cella_mail_session_open(office->session, post.bytes, &letter, NULL) != CELLA_OK)
+        if (cella_mailbox_post_prepare(office->mailbox, office->client.public_key, "post", body, &prepared,
+                                       NULL) != CELLA_OK)
+            return "a post could not be prepared";
+        cella_mailbox_post_finish(prepared, &post);
+        if (cella_mail_session_open(office->session, post.bytes, &letter, NULL) != CELLA_OK)
             return "a post failed";
         cella_mail_letter_deinit(&letter);
         free((void *)(uintptr_t)post.bytes.data);
@@ -567,6 +680,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(sequences_count_per_sender_and_topic, office_setup, office_teardown),
         office_test(replay_gap_and_wrong_first_number_are_three_refusals),
         office_test(a_handler_that_fails_does_not_use_up_the_sequence),
+        office_test(no_attempt_that_failed_runs_later),
+        office_test(mail_that_may_be_a_replay_does_not_change_where_posts_go),
+        office_test(new_mail_says_where_posts_go),
         office_test(the_same_place_cannot_be_begun_twice),
         office_test(a_repeated_request_gets_its_reply_again_and_runs_once),
         office_test(a_repeated_request_without_a_reply_is_done_again),
