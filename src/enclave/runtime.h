@@ -41,13 +41,10 @@ size_t cella_runtime_report(const uint8_t *nonce, uint8_t *out);
 /* dispatch.c: one request, whose first frame is in `incoming`. */
 void cella_runtime_dispatch(struct cella_incoming *incoming, uint8_t *buffer);
 
-/* A post that a handler queued. */
+/* A post that a handler queued; everything that can fail has been done. */
 struct cella_queued_post {
     struct cella_queued_post *next;
-    uint8_t recipient[CELLA_KEY_SIZE];
-    char topic[CELLA_MAIL_TOPIC_MAX + 1];
-    size_t size;
-    uint8_t body[];
+    struct cella_mailbox_prepared *prepared;
 };
 
 /* Memory that lives as long as a transaction. */

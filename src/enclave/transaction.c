@@ -10,17 +10,18 @@ void cella_transaction_init(struct cella_transaction *transaction, struct cella_
     transaction->last_post = &transaction->first_post;
 }
 
-static void free_posts(struct cella_queued_post *post) {
+static void cancel_posts(struct cella_queued_post *post) {
     while (post != NULL) {
         struct cella_queued_post *next = post->next;
-        cella_wipe_free(post, sizeof *post + post->size);
+        cella_mailbox_post_cancel(post->prepared);
+        free(post);
         post = next;
     }
 }
 
 void cella_transaction_deinit(struct cella_transaction *transaction) {
     cella_wipe_free(transaction->reply, transaction->reply_size);
-    free_posts(transaction->first_post);
+    cancel_posts(transaction->first_post);
     for (struct cella_transaction_block *block = transaction->blocks; block != NULL;) {
         struct cella_transaction_block *next = block->next;
         cella_wipe_free(block, sizeof *block + block->size);
@@ -61,35 +62,24 @@ enum cella_status cella_reply(struct cella_transaction *transaction, struct cell
 
 enum cella_status cella_post(struct cella_transaction *transaction, const uint8_t recipient[CELLA_KEY_SIZE],
                              const char *topic, struct cella_bytes body) {
-    size_t topic_size = strlen(topic);
-    if (!cella_mail_topic_valid(CELLA_BYTES(topic, topic_size)))
-        return CELLA_MAIL_TOPIC;
-    if (body.size > cella_runtime.settings.max_mail_size)
-        return CELLA_LIMIT;
-    if (!cella_mailbox_knows(cella_runtime.mailbox, recipient))
-        return CELLA_NOT_FOUND;
-    struct cella_queued_post *post = calloc(1, sizeof *post + body.size);
+    struct cella_queued_post *post = calloc(1, sizeof *post);
     if (post == NULL)
         return CELLA_NO_MEMORY;
-    memcpy(post->recipient, recipient, CELLA_KEY_SIZE);
-    memcpy(post->topic, topic, topic_size);
-    post->size = body.size;
-    if (body.size > 0)
-        memcpy(post->body, body.data, body.size);
+    enum cella_status status =
+        cella_mailbox_post_prepare(cella_runtime.mailbox, recipient, topic, body, &post->prepared, NULL);
+    if (status != CELLA_OK) {
+        free(post);
+        return status;
+    }
     *transaction->last_post = post;
     transaction->last_post = &post->next;
     return CELLA_OK;
 }
 
-static void send_post(const struct cella_queued_post *post) {
+static void send_post(struct cella_queued_post *post) {
     struct cella_mailbox_post sealed;
-    enum cella_status status = cella_mailbox_post_seal(cella_runtime.mailbox, post->recipient, post->topic,
-                                                       CELLA_BYTES(post->body, post->size), &sealed, NULL);
-    if (status != CELLA_OK) {
-        /* The recipient was forgotten since the handler queued it, or memory is short. */
-        cella_log("a post on topic %s could not be sealed: %s", post->topic, cella_status_name(status));
-        return;
-    }
+    cella_mailbox_post_finish(post->prepared, &sealed);
+    post->prepared = NULL;
     const struct cella_bytes parts[] = {CELLA_BYTES(sealed.route, sizeof sealed.route), sealed.bytes};
     cella_channel_send(CELLA_FRAME_POST, 0, parts, 2);
     free((void *)(uintptr_t)sealed.bytes.data);
@@ -106,7 +96,7 @@ void cella_transaction_commit_posts(struct cella_transaction *transaction) {
         return;
     }
     pthread_mutex_lock(&cella_runtime.post_lock);
-    for (const struct cella_queued_post *post = transaction->first_post; post != NULL; post = post->next)
+    for (struct cella_queued_post *post = transaction->first_post; post != NULL; post = post->next)
         send_post(post);
     pthread_mutex_unlock(&cella_runtime.post_lock);
 }

@@ -65,6 +65,6 @@ void cella_measure_digest(const struct cella_measure *measurement, uint8_t out[C
 }
 
 void cella_measure_deinit(struct cella_measure *measurement) {
-    if (measurement != NULL && measurement->hash.state != NULL)
+    if (measurement != NULL)
         cella_sha256_deinit(&measurement->hash);
 }
