@@ -1,25 +1,45 @@
-/* Messages in the one form that every verb uses. */
+/* Messages in the one form that every verb uses. Must not let a text from outside control the terminal. */
 #include "cli/cli.h"
+#include "base/text.h"
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* `front`, the text, `end`; only the text may be somebody else's. */
+static void put(FILE *to, const char *front, const char *format, va_list arguments, const char *end) {
+    char *text = NULL;
+    if (vasprintf(&text, format, arguments) < 0) {
+        fprintf(to, "%s(no memory to print this)%s", front, end);
+        return;
+    }
+    cella_text_clean(text);
+    fprintf(to, "%s%s%s", front, text, end);
+    free(text);
+}
+
+void cli_line(FILE *to, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    put(to, "", format, arguments, "\n");
+    va_end(arguments);
+}
 
 int cli_fail(enum cella_status status, const struct cella_error *error, const char *hint) {
     bool filled = error != NULL && error->message[0] != '\0';
-    fprintf(stderr, "cella: error: %s  [%s]\n", filled ? error->message : cella_status_sentence(status),
-            cella_status_name(status));
-    fprintf(stderr, "cella: hint: %s\n", hint != NULL ? hint : cella_status_remedy(status));
+    cli_line(stderr, "cella: error: %s  [%s]", filled ? error->message : cella_status_sentence(status),
+             cella_status_name(status));
+    cli_line(stderr, "cella: hint: %s", hint != NULL ? hint : cella_status_remedy(status));
     return cella_status_exit_code(status);
 }
 
 int cli_usage(const char *usage, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    fputs("cella: error: ", stderr);
-    vfprintf(stderr, format, arguments);
+    put(stderr, "cella: error: ", format, arguments, "  [USAGE]\n");
     va_end(arguments);
-    fprintf(stderr, "  [USAGE]\n%s", usage);
+    fputs(usage, stderr);
     return cella_status_exit_code(CELLA_USAGE);
 }
 
@@ -37,8 +57,6 @@ int cli_usage_option(const char *usage, char **argv) {
 void cli_say(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    fputs("cella: ", stderr);
-    vfprintf(stderr, format, arguments);
+    put(stderr, "cella: ", format, arguments, "\n");
     va_end(arguments);
-    fputc('\n', stderr);
 }

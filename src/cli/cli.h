@@ -4,6 +4,7 @@
 
 #include <cella/status.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 /* A verb: name as typed ("image"), one line for the overview, and its function, which gets argv from the verb
  * on (argv[0] is the verb) and returns the process's exit code. verbs.def lists them. */
@@ -28,6 +29,12 @@ int cli_usage(const char *usage, const char *format, ...) __attribute__((format(
 /* For what getopt_long answered with '?' or ':' : names the option that is not known or has no value, prints
  * the usage text; returns 2. (main() silences getopt's own message.) */
 int cli_usage_option(const char *usage, char **argv);
+
+/* Everything below that prints texts makes them safe for a terminal (cella_text_clean): much of it was
+ * written by a host, or by whoever named a file. Only a verb's usage text keeps its line ends. */
+
+/* One line, with its end added here. */
+void cli_line(FILE *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* One line of talk on stderr, "cella: …". */
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -37,25 +37,27 @@ static long long number_of(json_t *object, const char *key) {
 static void print_enclave(json_t *enclave) {
     json_t *weak = json_object_get(enclave, "weak"), *choice;
     size_t index;
-    printf("%s: %s\n", text_of(enclave, "name"), text_of(enclave, "phase"));
+    cli_line(stdout, "%s: %s", text_of(enclave, "name"), text_of(enclave, "phase"));
     if (json_object_get(enclave, "end_status") != NULL)
-        printf("  ended       %s: %s\n", text_of(enclave, "end_status"), text_of(enclave, "end_reason"));
+        cli_line(stdout, "  ended       %s: %s", text_of(enclave, "end_status"),
+                 text_of(enclave, "end_reason"));
     if (json_object_get(enclave, "code_hash") == NULL)
         return;
-    printf("  code hash   %s\n", text_of(enclave, "code_hash"));
-    printf("  signer      %s product %lld security version %lld\n", text_of(enclave, "code_signer"),
-           number_of(enclave, "product_id"), number_of(enclave, "security_version"));
-    json_array_foreach(weak, index, choice) printf("  weak        %s\n", json_string_value(choice));
-    printf("  process     %lld, %lld KiB; starts %lld, ends %lld\n", number_of(enclave, "process"),
-           number_of(enclave, "resident_bytes") / 1024, number_of(enclave, "starts"),
-           number_of(enclave, "ends"));
-    printf("  mail        %lld in, %lld calls\n", number_of(enclave, "mails"), number_of(enclave, "calls"));
-    printf("  posts       %lld made, %lld delivered, %lld dropped, %lld waiting\n",
-           number_of(enclave, "posts"), number_of(enclave, "posts_delivered"),
-           number_of(enclave, "posts_dropped"), number_of(enclave, "posts_waiting"));
+    cli_line(stdout, "  code hash   %s", text_of(enclave, "code_hash"));
+    cli_line(stdout, "  signer      %s product %lld security version %lld", text_of(enclave, "code_signer"),
+             number_of(enclave, "product_id"), number_of(enclave, "security_version"));
+    json_array_foreach(weak, index, choice) cli_line(stdout, "  weak        %s", json_string_value(choice));
+    cli_line(stdout, "  process     %lld, %lld KiB; starts %lld, ends %lld", number_of(enclave, "process"),
+             number_of(enclave, "resident_bytes") / 1024, number_of(enclave, "starts"),
+             number_of(enclave, "ends"));
+    cli_line(stdout, "  mail        %lld in, %lld calls", number_of(enclave, "mails"),
+             number_of(enclave, "calls"));
+    cli_line(stdout, "  posts       %lld made, %lld delivered, %lld dropped, %lld waiting",
+             number_of(enclave, "posts"), number_of(enclave, "posts_delivered"),
+             number_of(enclave, "posts_dropped"), number_of(enclave, "posts_waiting"));
 }
 
-static enum cella_status print_status(struct cella_bytes answer, struct cella_error *error) {
+static enum cella_status print_status(struct cella_bytes answer, bool json, struct cella_error *error) {
     json_error_t problem;
     json_t *object = json_loadb((const char *)answer.data, answer.size, JSON_REJECT_DUPLICATES, &problem);
     json_t *host = json_object_get(object, "host"), *enclaves = json_object_get(object, "enclaves"), *enclave;
@@ -64,11 +66,18 @@ static enum cella_status print_status(struct cella_bytes answer, struct cella_er
         json_decref(object);
         return cella_fail(error, CELLA_HTTP_ANSWER, "the host's status is not of this interface");
     }
-    printf("host: process %lld, %lld KiB, up %lld s, %lld connections\n", number_of(host, "process"),
-           number_of(host, "resident_bytes") / 1024, (long long)time(NULL) - number_of(host, "started_at"),
-           number_of(host, "connections"));
+    if (json) {
+        /* Written anew, so that no byte of the host's comes here as it was sent. */
+        json_dumpf(object, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+        putchar('\n');
+        json_decref(object);
+        return CELLA_OK;
+    }
+    cli_line(stdout, "host: process %lld, %lld KiB, up %lld s, %lld connections", number_of(host, "process"),
+             number_of(host, "resident_bytes") / 1024, (long long)time(NULL) - number_of(host, "started_at"),
+             number_of(host, "connections"));
     if (!json_is_true(json_object_get(host, "tls")))
-        printf("  weak        no TLS: whoever carries the bytes sees who talks to which enclave\n");
+        cli_line(stdout, "  weak        no TLS: whoever carries the bytes sees who talks to which enclave");
     json_array_foreach(enclaves, index, enclave) print_enclave(enclave);
     json_decref(object);
     return CELLA_OK;
@@ -84,10 +93,8 @@ static int show(const struct cli_operator_options *who, bool json) {
         status = cella_client_http_exchange(
             http, &(struct cella_client_exchange){.target = "/v1/status", .limit = (size_t)1 << 22}, &answer,
             &size, &error);
-    if (status == CELLA_OK && json)
-        printf("%.*s\n", (int)size, (const char *)answer);
-    else if (status == CELLA_OK)
-        status = print_status(CELLA_BYTES(answer, size), &error);
+    if (status == CELLA_OK)
+        status = print_status(CELLA_BYTES(answer, size), json, &error);
     free(answer);
     cella_client_http_free(http);
     return status == CELLA_OK ? 0 : cli_fail(status, &error, NULL);

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/hex.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "client/client_internal.h"
 #include "client/http.h"
 #include <curl/curl.h>
@@ -204,6 +205,9 @@ enum cella_status cella_client_http_judge(long code, struct cella_bytes body, st
         status = cella_fail(error, CELLA_HTTP_ANSWER, "the host answered with HTTP status %ld", code);
     else
         status = cella_fail(error, status, "%s", message != NULL ? message : "");
+    /* The text is the host's own, and whoever gets it will print it. */
+    if (error != NULL)
+        cella_text_clean(error->message);
     json_decref(object);
     return status;
 }

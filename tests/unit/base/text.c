@@ -1,7 +1,8 @@
-/* Hexadecimal text and the word guesser. */
+/* Hexadecimal text, the word guesser, and text from outside made safe to print. */
 #include "support/test.h"
 #include "base/hex.h"
 #include "base/nearest.h"
+#include "base/text.h"
 #include <string.h>
 
 static void encode_gives_lower_case_digits(void **state) {
@@ -77,8 +78,66 @@ static void a_word_like_none_finds_none(void **state) {
     assert_null(cella_nearest("debug", words, 0));
 }
 
+static void assert_cleaned(const char *text, const char *expected) {
+    char copy[128];
+    assert_true(strlen(text) < sizeof copy);
+    memcpy(copy, text, strlen(text) + 1);
+    cella_text_clean(copy);
+    assert_string_equal(copy, expected);
+}
+
+static void visible_text_is_left_as_it_is(void **state) {
+    static const char *const good[] = {"",
+                                       "a b~!",
+                                       "gr\xc3\xb6\xc3\x9f"
+                                       "er",
+                                       "\xe2\x82\xac 5",
+                                       "\xed\x9f\xbf",
+                                       "\xf0\x9f\x8c\xb3",
+                                       "\xc2\xa0",
+                                       "\xf4\x8f\xbf\xbd"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_cleaned(good[i], good[i]);
+}
+
+static void control_characters_become_question_marks(void **state) {
+    assert_cleaned("\x1b[2J\x1b]0;title\x07", "?[2J?]0;title?");
+    assert_cleaned("one\r\ncella: error\ttwo\x7f", "one??cella: error?two?");
+    /* C1: the eight-bit CSI. */
+    assert_cleaned("\xc2\x9b"
+                   "31m",
+                   "??31m");
+    assert_cleaned("\xc2\x80\xc2\x9f\xc2\xa1", "????\xc2\xa1");
+    /* Direction, joining, line separators. */
+    assert_cleaned("\xe2\x80\xae|\xe2\x81\xa6|\xe2\x80\xa8|\xe2\x80\x8b|\xd8\x9c|\xef\xbb\xbf",
+                   "???|???|???|???|??|???");
+    for (char c = 1; c < 0x20; c++)
+        assert_cleaned((const char[]){'a', c, 'b', 0}, "a?b");
+}
+
+static void what_is_not_utf_8_becomes_question_marks(void **state) {
+    assert_cleaned("a\x80"
+                   "b\xff",
+                   "a?b?");
+    assert_cleaned("\x9b"
+                   "31m",
+                   "?31m");
+    assert_cleaned("\xc0\xaf", "??");           /* overlong */
+    assert_cleaned("\xe0\x80\x9b", "???");      /* overlong */
+    assert_cleaned("\xed\xa0\x80", "???");      /* surrogate */
+    assert_cleaned("\xf4\x90\x80\x80", "????"); /* beyond the last character */
+    assert_cleaned("\xf8\x88\x80\x80\x80", "?????");
+    /* Cut at the end, and cut by another character. */
+    assert_cleaned("x\xe2\x82", "x??");
+    assert_cleaned("\xf0", "?");
+    assert_cleaned("\xe2\x82\x1b[m", "???[m");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(visible_text_is_left_as_it_is),
+        cmocka_unit_test(control_characters_become_question_marks),
+        cmocka_unit_test(what_is_not_utf_8_becomes_question_marks),
         cmocka_unit_test(encode_gives_lower_case_digits),
         cmocka_unit_test(decode_reads_both_cases),
         cmocka_unit_test(decode_of_every_byte_is_its_encoding),

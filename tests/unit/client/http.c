@@ -44,6 +44,23 @@ static void an_answer_is_what_its_status_word_says(void **state) {
     assert_status(judge(503, "{\"status\":\"HTTP_BUSY\"}", NULL), CELLA_HTTP_BUSY);
 }
 
+static void what_the_host_says_cannot_control_a_terminal(void **state) {
+    struct cella_error error = {.status = CELLA_OK};
+    assert_status(
+        judge(503, "{\"status\":\"HTTP_BUSY\",\"message\":\"a\\u001b[2J\\u009bb\\r\\nc\\u202ed\"}", &error),
+        CELLA_HTTP_BUSY);
+    assert_string_equal(error.message, "a?[2J??b??c???d");
+    /* The message is cut in the middle of a character. */
+    char body[1024] = "{\"status\":\"HTTP_BUSY\",\"message\":\"";
+    for (size_t size = strlen(body); size < 900; size += 2)
+        memcpy(body + size, "\xc3\xb6", 3);
+    strcat(body, "\"}");
+    assert_status(judge(503, body, &error), CELLA_HTTP_BUSY);
+    assert_int_equal(strlen(error.message), sizeof error.message - 1);
+    assert_int_equal(error.message[sizeof error.message - 2], '?');
+    assert_int_equal(error.message[sizeof error.message - 3], '\xb6');
+}
+
 static void an_answer_of_something_else_is_no_answer(void **state) {
     static const char *const wrong[] = {"",
                                         "<html>",
@@ -155,6 +172,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_urls_of_a_host_are_taken),
         cmocka_unit_test(an_answer_is_what_its_status_word_says),
+        cmocka_unit_test(what_the_host_says_cannot_control_a_terminal),
         cmocka_unit_test(an_answer_of_something_else_is_no_answer),
         TEST(mail_goes_over_http),
         TEST(mail_goes_over_tls_to_the_right_host_only),
