@@ -21,6 +21,7 @@ struct work {
     bool given_up;  /* that name belongs to a request that the caller gave up */
     bool in_doubt;  /* an earlier attempt under that name left and was not answered */
     bool restarted; /* a session was dropped once for this request */
+    bool hello;     /* the request goes in a session that is open already */
     unsigned pauses;
     struct cella_mail_letter letter; /* the reply */
 };
@@ -31,6 +32,7 @@ enum course {
     COURSE_AGAIN,  /* after a pause */
     COURSE_ATTEST, /* the instance may be another one */
     COURSE_GO_ON,  /* with the next name */
+    COURSE_HELLO,  /* in a session */
 };
 
 static void digest_request(struct work *work) {
@@ -85,6 +87,8 @@ static enum course course_after(const struct work *work, enum cella_status statu
     case CELLA_MAIL_FIRST:
     case CELLA_MAIL_GAP:
         return work->restarted ? COURSE_END : COURSE_ATTEST;
+    case CELLA_MAIL_ATTEMPTS_USED:
+        return work->hello || work->way != CELLA_MAIL_WAY_SESSION ? COURSE_END : COURSE_HELLO;
     case CELLA_MAIL_NAME_USED:
         return work->given_up ? COURSE_GO_ON : COURSE_END;
     default:
@@ -131,7 +135,7 @@ static enum cella_status open_session(struct work *work, struct cella_error *err
         cella_mail_session_restart(client->session);
     if (cella_mail_session_phase(client->session) == CELLA_MAIL_PHASE_OPEN)
         return CELLA_OK;
-    if (!client->empty_first_message &&
+    if (!client->empty_first_message && !work->hello &&
         !cella_mail_session_needs_hello(client->session, work->request->body.size))
         return CELLA_OK;
     return say_hello(client, error);
@@ -336,6 +340,7 @@ static enum cella_status work_through(struct work *work, struct cella_error *err
             step = attest_again(work, error);
         else if (course == COURSE_GO_ON)
             step = go_on(work, error);
+        work->hello |= course == COURSE_HELLO;
         if (step != CELLA_OK)
             return step;
     }

@@ -284,6 +284,26 @@ static void an_instance_that_is_down_is_waited_for(void **state) {
     assert_status(ask("a", "two", NULL), CELLA_OK);
 }
 
+static void a_request_that_was_refused_very_often_goes_on_in_a_session(void **state) {
+    for (int i = 0; i < 12; i++) {
+        /* A new process has no session, so that each attempt opens one. */
+        reopen();
+        assert_status(ask("refuse", "again", NULL), CELLA_HANDLER_FAILED);
+    }
+}
+
+static void one_shot_mail_that_was_refused_very_often_is_to_go_in_a_session(void **state) {
+    struct cella_client_request request = {.topic = "refuse", .body = CELLA_BYTES("again", 5)};
+    struct cella_error error = {.status = CELLA_OK};
+    enum cella_status status = CELLA_HANDLER_FAILED;
+    for (int i = 0; i < 9; i++) {
+        assert_status(status, CELLA_HANDLER_FAILED);
+        status = cella_client_send(bench.client, CELLA_CLIENT_KEY_SESSION, &request, NULL, NULL, &error);
+    }
+    assert_status(status, CELLA_MAIL_ATTEMPTS_USED);
+    assert_status(ask("refuse", "again", NULL), CELLA_HANDLER_FAILED);
+}
+
 static void a_changed_reply_is_refused_and_can_be_asked_for_again(void **state) {
     assert_status(ask("a", "one", NULL), CELLA_OK);
     bench.change_replies = 1;
@@ -492,6 +512,8 @@ int main(void) {
         TEST(a_host_that_lies_about_a_refusal_is_found_out),
         TEST(an_instance_that_ends_under_a_request_leaves_an_unknown_outcome_once),
         TEST(an_instance_that_is_down_is_waited_for),
+        TEST(a_request_that_was_refused_very_often_goes_on_in_a_session),
+        TEST(one_shot_mail_that_was_refused_very_often_is_to_go_in_a_session),
         TEST(a_changed_reply_is_refused_and_can_be_asked_for_again),
         TEST(no_reply_is_told_from_a_lost_one),
         TEST(one_shot_mail_is_answered),
