@@ -54,7 +54,8 @@ struct cella_host_options {
     size_t route_bytes_limit;   /* 64 MiB that wait per route */
     size_t queue_bytes_limit;   /* 256 MiB that wait per enclave */
     unsigned poll_limit;        /* 4,096 polls that wait at one time, per enclave */
-    unsigned attestation_limit; /* 64 fresh attestations that are being made at one time */
+    unsigned attestation_limit; /* 64 fresh attestations that are being made at one time, per enclave */
+    unsigned report_timeout_ms; /* 30,000 for an instance to make a report */
     unsigned restart_limit;     /* restarts within one hour of an instance that ended by itself; 0: none */
     struct cella_host_events events;
 };
@@ -63,20 +64,22 @@ struct cella_host_options {
 enum cella_status cella_host_new(const struct cella_host_options *options, struct cella_host **ret_host,
                                  struct cella_error *error);
 
-/* Stops every instance in an orderly way (killing those that take longer than 10 s), ends every waiting poll
- * and frees; NULL is allowed. No other call may be running or follow. */
+/* Stops every instance in an orderly way, all at one time (killing those that take longer than 10 s), ends
+ * every waiting poll and frees; NULL is allowed. No other call may be running or follow. */
 void cella_host_free(struct cella_host *host);
 
 /* Starts `image_path` on the machine at `machine_path` under `name` and waits until it serves and its
  * attestation is made. A name whose instance has ended is used again; `ret_enclave` (may be NULL) stays valid
- * until the host is freed. CELLA_EXISTS: that name runs. CELLA_HOST_NAME: not a name. CELLA_LIMIT:
- * enclave_limit. Otherwise what the keeper, the image or the machine reported. */
+ * until the host is freed. CELLA_EXISTS: that name runs or is being started. CELLA_HOST_NAME: not a name.
+ * CELLA_LIMIT: enclave_limit. CELLA_NO_REPORT: it made no report in time and was killed. CELLA_INTERRUPTED:
+ * it was stopped meanwhile. Otherwise what the keeper, the image or the machine reported. */
 enum cella_status cella_host_start(struct cella_host *host, const char *name, const char *image_path,
                                    const char *machine_path, struct cella_host_enclave **ret_enclave,
                                    struct cella_error *error);
 
-/* Orderly close of one instance; waits for its end at most `timeout_ms`, then kills. CELLA_OK also when it
- * had ended already. Not from a callback. */
+/* Orderly close of one instance; waits for its end at most `timeout_ms`, then kills. One that is being
+ * started is killed as soon as its keeper has it ready, and its start fails. CELLA_OK also when it had ended
+ * already. Not from a callback. */
 enum cella_status cella_host_stop(struct cella_host_enclave *enclave, unsigned timeout_ms);
 
 /* Is this 1 to 64 letters, digits, '-' and '_', the first one a letter or digit? */
@@ -101,7 +104,7 @@ void cella_host_call_nested(struct cella_host_call *call, struct cella_bytes req
 struct cella_host_enclave *cella_host_call_enclave(const struct cella_host_call *call);
 
 /* The instance's attestation file. `nonce` NULL: the cached one; else a fresh one that binds the nonce.
- * CELLA_LIMIT: attestation_limit. */
+ * CELLA_LIMIT: attestation_limit. CELLA_NO_REPORT: report_timeout_ms; the instance may be at long work. */
 void cella_host_attestation(struct cella_host_enclave *enclave, const uint8_t *nonce, cella_host_done *done,
                             void *context);
 

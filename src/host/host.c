@@ -9,7 +9,8 @@
 #include <string.h>
 
 #define REFRESH_PERIOD_MS 60000
-#define STOP_TIMEOUT_MS   10000
+#define REPORT_TIMEOUT_MS 30000
+#define CLOSE_TIMEOUT_MS  10000
 
 static bool letter_or_digit(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -62,34 +63,27 @@ static size_t snapshot(struct cella_host *host, struct cella_host_enclave ***ret
     return count;
 }
 
-/* On the supervisor: makes attestations again whose time has come. */
-static void refresh_attestations(struct cella_job *job) {
+/* On the supervisor. */
+static void refresh(struct cella_job *job) {
     struct cella_host *host = (struct cella_host *)((char *)job - offsetof(struct cella_host, refresh));
     atomic_store(&host->refresh_queued, false);
     struct cella_host_enclave **list = NULL;
     size_t count = snapshot(host, &list);
     for (size_t i = 0; i < count && !atomic_load(&host->closing); i++) {
         struct cella_host_enclave *enclave = list[i];
-        pthread_mutex_lock(&enclave->lifecycle);
         pthread_mutex_lock(&enclave->lock);
-        bool due = enclave->phase == CELLA_HOST_RUNNING && enclave->instance != NULL &&
-                   enclave->evidence != NULL && enclave->evidence->refresh_at <= cella_host_now();
-        bool down = enclave->phase == CELLA_HOST_ENDED && enclave->instance == NULL;
+        bool down = enclave->phase == CELLA_HOST_ENDED;
         pthread_mutex_unlock(&enclave->lock);
         /* A restart that failed is tried again, as often as the limit allows. */
         if (down)
-            cella_enclave_restart(enclave);
-        struct cella_error error = {.status = CELLA_OK};
-        char text[CELLA_LOG_TEXT_SIZE];
-        if (due && cella_enclave_attest(enclave, &error) != CELLA_OK)
-            cella_host_log(host, "error", enclave, "attestation-not-renewed", "status=%s reason=\"%s\"",
-                           cella_status_name(error.status), cella_log_text(text, error.message));
-        pthread_mutex_unlock(&enclave->lifecycle);
+            cella_enclave_reap(enclave);
+        else
+            cella_enclave_renew(enclave);
     }
     free(list);
 }
 
-/* On the timer: ends polls; wakes the supervisor once a minute. */
+/* On the timer: ends polls and waits for reports; wakes the supervisor once a minute. */
 static int64_t expire(void *context, int64_t now_ms) {
     struct cella_host *host = context;
     struct cella_host_enclave **list = NULL;
@@ -97,6 +91,9 @@ static int64_t expire(void *context, int64_t now_ms) {
     int64_t next_ms = now_ms + REFRESH_PERIOD_MS;
     for (size_t i = 0; i < count; i++) {
         int64_t at = cella_posts_expire(&list[i]->posts, now_ms);
+        if (at < next_ms)
+            next_ms = at;
+        at = cella_reports_expire(list[i], now_ms);
         if (at < next_ms)
             next_ms = at;
     }
@@ -117,6 +114,7 @@ static void take_options(struct cella_host_options *to, const struct cella_host_
     DEFAULT(queue_bytes_limit, (size_t)256 << 20);
     DEFAULT(poll_limit, 4096);
     DEFAULT(attestation_limit, 64);
+    DEFAULT(report_timeout_ms, REPORT_TIMEOUT_MS);
 #undef DEFAULT
 }
 
@@ -127,7 +125,8 @@ enum cella_status cella_host_new(const struct cella_host_options *options, struc
         return cella_fail(error, CELLA_NO_MEMORY, "no memory for a host");
     take_options(&host->options, options);
     pthread_mutex_init(&host->lock, NULL);
-    host->refresh.run = refresh_attestations;
+    host->refresh.run = refresh;
+    host->close_timeout_ms = CLOSE_TIMEOUT_MS;
     enum cella_status status = CELLA_OK;
     host->enclaves = calloc(host->options.enclave_limit, sizeof *host->enclaves);
     if (host->options.keeper_path != NULL)
@@ -150,14 +149,28 @@ enum cella_status cella_host_new(const struct cella_host_options *options, struc
     return CELLA_OK;
 }
 
+static void *close_one(void *enclave) {
+    cella_host_stop(enclave, ((struct cella_host_enclave *)enclave)->host->close_timeout_ms);
+    return NULL;
+}
+
 void cella_host_close(struct cella_host *host) {
     atomic_store(&host->closing, true);
     struct cella_host_enclave **list = NULL;
     size_t count = snapshot(host, &list);
     for (size_t i = 0; i < count; i++)
         cella_posts_close(&list[i]->posts);
-    for (size_t i = 0; i < count; i++)
-        cella_host_stop(list[i], STOP_TIMEOUT_MS);
+    /* All at one time: those that take their whole timeout shall not add up. */
+    pthread_t *threads = count == 0 ? NULL : calloc(count, sizeof *threads);
+    size_t started = 0;
+    while (threads != NULL && started < count &&
+           pthread_create(&threads[started], NULL, close_one, list[started]) == 0)
+        started++;
+    for (size_t i = started; i < count; i++)
+        close_one(list[i]);
+    for (size_t i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    free(threads);
     free(list);
 }
 
@@ -208,16 +221,9 @@ static enum cella_status find_or_make(struct cella_host *host, const char *name,
     return status;
 }
 
-/* The caller holds `lifecycle`. */
+/* The caller has claimed it. */
 static enum cella_status start_in_place(struct cella_host_enclave *enclave, const char *image_path,
                                         const char *machine_path, struct cella_error *error) {
-    pthread_mutex_lock(&enclave->lock);
-    bool running = enclave->phase == CELLA_HOST_RUNNING;
-    pthread_mutex_unlock(&enclave->lock);
-    if (atomic_load(&enclave->host->closing))
-        return cella_fail(error, CELLA_CLOSED, "the host is being stopped");
-    if (running)
-        return cella_fail(error, CELLA_EXISTS, "enclave \"%s\" runs already", enclave->name);
     char *image = strdup(image_path), *machine = strdup(machine_path);
     if (image == NULL || machine == NULL) {
         free(image);
@@ -241,9 +247,11 @@ enum cella_status cella_host_start(struct cella_host *host, const char *name, co
     enum cella_status status = find_or_make(host, name, &enclave, error);
     if (status != CELLA_OK)
         return status;
-    pthread_mutex_lock(&enclave->lifecycle);
+    status = cella_enclave_claim_for_start(enclave, error);
+    if (status != CELLA_OK)
+        return status;
     status = start_in_place(enclave, image_path, machine_path, error);
-    pthread_mutex_unlock(&enclave->lifecycle);
+    cella_enclave_release(enclave);
     if (status == CELLA_OK && ret_enclave != NULL)
         *ret_enclave = enclave;
     return status;

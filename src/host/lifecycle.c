@@ -59,17 +59,17 @@ static void on_ended(void *context, enum cella_status status, const char *reason
     struct cella_host_enclave *enclave = context;
     pthread_mutex_lock(&enclave->lock);
     bool by_itself = enclave->phase == CELLA_HOST_RUNNING;
-    enclave->end_status = status;
-    snprintf(enclave->end_reason, sizeof enclave->end_reason, "%s", reason);
+    /* An instance that is cleared away after a failure says nothing new. */
+    if (enclave->phase != CELLA_HOST_ENDED) {
+        enclave->end_status = status;
+        snprintf(enclave->end_reason, sizeof enclave->end_reason, "%s", reason);
+    }
     if (enclave->phase == CELLA_HOST_STARTING)
         enclave->ended_early = true;
     if (by_itself) {
         enclave->phase = CELLA_HOST_ENDED;
         enclave->ends++;
     }
-    bool submit = by_itself && !enclave->reap_queued;
-    if (submit)
-        enclave->reap_queued = true;
     pthread_mutex_unlock(&enclave->lock);
     if (by_itself) {
         char text[CELLA_LOG_TEXT_SIZE];
@@ -79,20 +79,59 @@ static void on_ended(void *context, enum cella_status status, const char *reason
         if (events->ended != NULL)
             events->ended(events->context, enclave, status, reason);
     }
+    if (by_itself)
+        cella_enclave_reap(enclave);
+}
+
+void cella_enclave_reap(struct cella_host_enclave *enclave) {
+    pthread_mutex_lock(&enclave->lock);
+    bool submit = !enclave->reap_queued;
+    enclave->reap_queued = true;
+    pthread_mutex_unlock(&enclave->lock);
     if (submit)
-        cella_worker_submit(&enclave->host->supervisor, &enclave->reap);
+        cella_worker_submit(&enclave->worker, &enclave->reap);
+}
+
+/* The caller holds `lock`. */
+static void claim(struct cella_host_enclave *enclave) {
+    while (enclave->claimed)
+        pthread_cond_wait(&enclave->changed, &enclave->lock);
+    enclave->claimed = true;
+}
+
+enum cella_status cella_enclave_claim_for_start(struct cella_host_enclave *enclave,
+                                                struct cella_error *error) {
+    enum cella_status status = CELLA_OK;
+    pthread_mutex_lock(&enclave->lock);
+    while (enclave->stops > 0 || (enclave->claimed && enclave->phase != CELLA_HOST_STARTING))
+        pthread_cond_wait(&enclave->changed, &enclave->lock);
+    if (atomic_load(&enclave->host->closing))
+        status = cella_fail(error, CELLA_CLOSED, "the host is being stopped");
+    else if (enclave->phase == CELLA_HOST_RUNNING)
+        status = cella_fail(error, CELLA_EXISTS, "enclave \"%s\" runs already", enclave->name);
+    else if (enclave->claimed)
+        status = cella_fail(error, CELLA_EXISTS, "enclave \"%s\" is being started", enclave->name);
+    else
+        enclave->claimed = true;
+    pthread_mutex_unlock(&enclave->lock);
+    return status;
+}
+
+void cella_enclave_release(struct cella_host_enclave *enclave) {
+    pthread_mutex_lock(&enclave->lock);
+    enclave->claimed = false;
+    pthread_cond_broadcast(&enclave->changed);
+    pthread_mutex_unlock(&enclave->lock);
 }
 
 void cella_enclave_discard(struct cella_host_enclave *enclave) {
-    if (enclave->instance == NULL)
-        return;
-    cella_gate_shut(enclave);
-    cella_instance_free(enclave->instance);
-    enclave->instance = NULL;
+    cella_instance_free(cella_gate_take(enclave));
 }
 
+/* The caller holds `lock`. */
 static void note_start(struct cella_host_enclave *enclave) {
     enclave->phase = CELLA_HOST_STARTING;
+    enclave->generation++;
     enclave->ended_early = false;
     enclave->end_status = CELLA_OK;
     enclave->end_reason[0] = '\0';
@@ -103,13 +142,17 @@ static enum cella_status conclude(struct cella_host_enclave *enclave, enum cella
                                   struct cella_error *error) {
     pthread_mutex_lock(&enclave->lock);
     /* Why it ended says more than what its end made fail. */
-    if (enclave->ended_early)
+    if (enclave->stops > 0)
+        status = cella_fail(error, CELLA_INTERRUPTED, "enclave \"%s\" was stopped while it started",
+                            enclave->name);
+    else if (enclave->ended_early)
         status = cella_fail(error, enclave->end_status == CELLA_OK ? CELLA_CLOSED : enclave->end_status,
                             "enclave \"%s\" ended while it started: %s", enclave->name, enclave->end_reason);
     if (status == CELLA_OK) {
         enclave->phase = CELLA_HOST_RUNNING;
         enclave->started_at = cella_host_now();
         enclave->starts++;
+        cella_gate_open(enclave);
     } else {
         enclave->phase = CELLA_HOST_ENDED;
         enclave->end_status = status;
@@ -120,52 +163,72 @@ static enum cella_status conclude(struct cella_host_enclave *enclave, enum cella
     return status;
 }
 
+/* From the keeper to the first evidence. */
+static enum cella_status start_instance(struct cella_host_enclave *enclave, struct cella_error *error) {
+    struct cella_instance_options options = {
+        .image_path = enclave->image_path,
+        .machine_path = enclave->machine_path,
+        .keeper_path = enclave->host->keeper_path,
+        .events = {.context = enclave, .post = on_post, .call = on_call, .log = on_log, .ended = on_ended}};
+    struct cella_instance *instance = NULL;
+    enum cella_status status = cella_instance_start(&options, &instance, error);
+    if (status != CELLA_OK)
+        return status;
+    pthread_mutex_lock(&enclave->lock);
+    enclave->info = *cella_instance_info(instance);
+    enclave->instance = instance;
+    bool stopped = enclave->stops > 0;
+    pthread_mutex_unlock(&enclave->lock);
+    return stopped ? CELLA_INTERRUPTED : cella_enclave_attest(enclave, error);
+}
+
 enum cella_status cella_enclave_start(struct cella_host_enclave *enclave, struct cella_error *error) {
     struct cella_error local = {.status = CELLA_OK};
     error = error != NULL ? error : &local;
     cella_enclave_discard(enclave);
     pthread_mutex_lock(&enclave->lock);
     note_start(enclave);
+    bool stopped = enclave->stops > 0;
     pthread_mutex_unlock(&enclave->lock);
-    struct cella_instance_options options = {
-        .image_path = enclave->image_path,
-        .machine_path = enclave->machine_path,
-        .keeper_path = enclave->host->keeper_path,
-        .events = {.context = enclave, .post = on_post, .call = on_call, .log = on_log, .ended = on_ended}};
-    enum cella_status status = cella_instance_start(&options, &enclave->instance, error);
-    if (status == CELLA_OK) {
-        pthread_mutex_lock(&enclave->lock);
-        enclave->info = *cella_instance_info(enclave->instance);
-        pthread_mutex_unlock(&enclave->lock);
-        status = cella_enclave_attest(enclave, error);
-    }
+    enum cella_status status = stopped ? CELLA_INTERRUPTED : start_instance(enclave, error);
     status = conclude(enclave, status, error);
-    if (status == CELLA_OK) {
-        cella_gate_open(enclave);
+    if (status == CELLA_OK)
         cella_host_log(enclave->host, "info", enclave, "started", "process=%d starts=%llu",
                        enclave->info.process_id, (unsigned long long)enclave->starts);
-    } else {
+    else
         cella_enclave_discard(enclave);
-    }
     return status;
 }
 
 enum cella_status cella_host_stop(struct cella_host_enclave *enclave, unsigned timeout_ms) {
-    pthread_mutex_lock(&enclave->lifecycle);
     pthread_mutex_lock(&enclave->lock);
+    enclave->stops++;
     bool was_running = enclave->phase == CELLA_HOST_RUNNING;
-    enclave->phase = CELLA_HOST_STOPPED;
+    /* One that is starting has served nobody: nothing is lost, and its starter waits for it. */
+    bool starting = enclave->phase == CELLA_HOST_STARTING;
+    if (!starting)
+        enclave->phase = CELLA_HOST_STOPPED;
     if (was_running)
         enclave->ends++;
     pthread_mutex_unlock(&enclave->lock);
-    if (enclave->instance != NULL) {
-        cella_gate_shut(enclave);
-        cella_instance_stop(enclave->instance, timeout_ms);
-        cella_enclave_discard(enclave);
+    /* The end comes first, then the wait: whoever is inside the gate or has claimed the enclave may wait for
+     * this instance. */
+    struct cella_instance *instance = cella_gate_hold(enclave);
+    if (instance != NULL) {
+        cella_instance_stop(instance, starting ? 0 : timeout_ms);
+        cella_gate_leave(enclave);
     }
+    pthread_mutex_lock(&enclave->lock);
+    claim(enclave);
+    enclave->phase = CELLA_HOST_STOPPED;
+    pthread_mutex_unlock(&enclave->lock);
+    cella_enclave_discard(enclave);
     if (was_running)
         cella_host_log(enclave->host, "info", enclave, "stopped", "timeout_ms=%u", timeout_ms);
-    pthread_mutex_unlock(&enclave->lifecycle);
+    pthread_mutex_lock(&enclave->lock);
+    enclave->stops--;
+    pthread_mutex_unlock(&enclave->lock);
+    cella_enclave_release(enclave);
     return CELLA_OK;
 }
 
@@ -184,7 +247,8 @@ static bool may_restart(struct cella_host_enclave *enclave, unsigned limit) {
     return true;
 }
 
-void cella_enclave_restart(struct cella_host_enclave *enclave) {
+/* Starts an instance again that ended by itself, if that is wanted and not too often. */
+static void restart(struct cella_host_enclave *enclave) {
     struct cella_host *host = enclave->host;
     if (host->options.restart_limit == 0 || atomic_load(&host->closing))
         return;
@@ -206,20 +270,20 @@ void cella_enclave_restart(struct cella_host_enclave *enclave) {
                        cella_status_name(error.status), cella_log_text(text, error.message));
 }
 
-/* On the supervisor, after an instance ended by itself. */
+/* On the enclave's worker, after its instance ended by itself or a restart failed. */
 static void reap(struct cella_job *job) {
     struct cella_host_enclave *enclave =
         (struct cella_host_enclave *)((char *)job - offsetof(struct cella_host_enclave, reap));
-    pthread_mutex_lock(&enclave->lifecycle);
     pthread_mutex_lock(&enclave->lock);
+    claim(enclave);
     enclave->reap_queued = false;
-    bool ended = enclave->phase == CELLA_HOST_ENDED && enclave->instance != NULL;
+    bool ended = enclave->phase == CELLA_HOST_ENDED;
     pthread_mutex_unlock(&enclave->lock);
     if (ended) {
         cella_enclave_discard(enclave);
-        cella_enclave_restart(enclave);
+        restart(enclave);
     }
-    pthread_mutex_unlock(&enclave->lifecycle);
+    cella_enclave_release(enclave);
 }
 
 struct cella_host_enclave *cella_enclave_new(struct cella_host *host, const char *name) {
@@ -230,28 +294,31 @@ struct cella_host_enclave *cella_enclave_new(struct cella_host *host, const char
     snprintf(enclave->name, sizeof enclave->name, "%s", name);
     atomic_init(&enclave->gate, CELLA_GATE_SHUT);
     enclave->phase = CELLA_HOST_STOPPED;
-    pthread_mutex_init(&enclave->lifecycle, NULL);
     pthread_mutex_init(&enclave->lock, NULL);
-    pthread_cond_init(&enclave->gate_empty, NULL);
+    pthread_cond_init(&enclave->changed, NULL);
     enclave->reap.run = reap;
+    enclave->reports_end = &enclave->reports;
     cella_posts_init(&enclave->posts,
                      &(struct cella_post_limits){.route_count = host->options.route_count_limit,
                                                  .route_mails = host->options.route_mail_limit,
                                                  .route_bytes = host->options.route_bytes_limit,
                                                  .total_bytes = host->options.queue_bytes_limit,
                                                  .polls = host->options.poll_limit});
-    return enclave;
+    if (cella_worker_init(&enclave->worker, NULL) == CELLA_OK)
+        return enclave;
+    cella_enclave_free(enclave);
+    return NULL;
 }
 
 void cella_enclave_free(struct cella_host_enclave *enclave) {
     if (enclave == NULL)
         return;
     CELLA_ASSERT(enclave->instance == NULL);
+    cella_worker_deinit(&enclave->worker);
     cella_posts_deinit(&enclave->posts);
     cella_evidence_put(enclave->evidence);
-    pthread_cond_destroy(&enclave->gate_empty);
+    pthread_cond_destroy(&enclave->changed);
     pthread_mutex_destroy(&enclave->lock);
-    pthread_mutex_destroy(&enclave->lifecycle);
     free(enclave->image_path);
     free(enclave->machine_path);
     free(enclave);

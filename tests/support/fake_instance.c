@@ -67,7 +67,7 @@ unsigned cella_fake_handled(void) {
 }
 
 unsigned cella_fake_closing_peak(void) {
-    return atomic_load(&closing_peak);
+    return atomic_exchange(&closing_peak, 0);
 }
 
 void cella_fake_set_code(uint8_t value) {

@@ -1,13 +1,19 @@
 /* An implementation of src/host/instance.h inside the test's own process: no keeper, no door, but a real
  * mailbox and a real simulated machine. Linked in place of the real one. What it does is chosen by the
- * image's path: raw      every mail is answered by its own bytes; "silent" is never answered until the end;
- * "none" has no reply; "fail" is CELLA_HANDLER_FAILED; a call is answered by its bytes mail     a mailbox
- * whose handler answers with the body; topic "quiet" has no reply, "refuse" fails, "post" also posts the body
- * to the sender broken   does not start                   early   ends while it starts */
+ * image's path:
+ *   raw     every mail is answered by its own bytes; "silent" is never answered until the end; "none" has no
+ *           reply; "fail" is CELLA_HANDLER_FAILED; a call is answered by its bytes
+ *   mail    a mailbox whose handler answers with the body; topic "quiet" has no reply, "refuse" fails, "post"
+ *           also posts the body to the sender
+ *   mute    as raw, but a report is never answered until the end
+ *   stuck   as raw, but it does not close in time, and a nested call does not return before the end
+ *   broken  does not start
+ *   early   ends while it starts */
 #ifndef CELLA_FAKE_INSTANCE_H
 #define CELLA_FAKE_INSTANCE_H
 
 #include "host/instance.h"
+#include <stdbool.h>
 
 /* The newest instance that started; the test may act on it. */
 struct cella_instance *cella_fake_newest(void);
@@ -15,6 +21,10 @@ struct cella_instance *cella_fake_newest(void);
 unsigned cella_fake_alive(void);
 /* Ends it by itself, as a crash does. */
 void cella_fake_crash(struct cella_instance *instance, const char *reason);
+/* From now on it answers no report (true), or also those that it had kept (false). */
+void cella_fake_mute(struct cella_instance *instance, bool mute);
+/* The most instances that were being closed at one time since the last call. */
+unsigned cella_fake_closing_peak(void);
 /* A post of the enclave's own. */
 void cella_fake_post(struct cella_instance *instance, const uint8_t route[CELLA_ROUTE_SIZE],
                      struct cella_bytes mail);

@@ -232,11 +232,14 @@ static void the_attestation_verifies_and_binds_the_nonce(void **state) {
 }
 
 static void an_attestation_whose_time_has_come_is_made_again(void **state) {
-    struct cella_host_evidence *before = cella_evidence_get(bench.enclave);
+    struct cella_host_evidence *before = cella_evidence_get(bench.enclave), *after = before;
     bench.enclave->evidence->refresh_at = 0;
     bench.host->refresh.run(&bench.host->refresh);
-    struct cella_host_evidence *after = cella_evidence_get(bench.enclave);
-    assert_ptr_not_equal(before, after);
+    while (after == before) {
+        after = cella_evidence_get(bench.enclave);
+        if (after == before)
+            cella_evidence_put(after);
+    }
     assert_true(after->refresh_at > cella_host_now());
     cella_evidence_put(before);
     cella_evidence_put(after);
