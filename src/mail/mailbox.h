@@ -133,12 +133,6 @@ void cella_mailbox_post_finish(struct cella_mailbox_prepared *prepared, struct c
 /* The transaction failed: frees `prepared`; no sequence is used up. NULL is allowed. */
 void cella_mailbox_post_cancel(struct cella_mailbox_prepared *prepared);
 
-/* Prepares and finishes at once. Statuses as prepare. */
-enum cella_status cella_mailbox_post_seal(struct cella_mailbox *mailbox,
-                                          const uint8_t recipient[CELLA_MAIL_KEY_SIZE], const char *topic,
-                                          struct cella_bytes body, struct cella_mailbox_post *ret_post,
-                                          struct cella_error *error);
-
 struct cella_mailbox_counts {
     uint32_t senders;
     uint32_t sessions;

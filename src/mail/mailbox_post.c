@@ -190,14 +190,3 @@ void cella_mailbox_post_cancel(struct cella_mailbox_prepared *prepared) {
     if (prepared != NULL)
         end(prepared);
 }
-
-enum cella_status cella_mailbox_post_seal(struct cella_mailbox *mailbox,
-                                          const uint8_t recipient[CELLA_MAIL_KEY_SIZE], const char *topic,
-                                          struct cella_bytes body, struct cella_mailbox_post *ret_post,
-                                          struct cella_error *error) {
-    struct cella_mailbox_prepared *prepared = NULL;
-    enum cella_status status = cella_mailbox_post_prepare(mailbox, recipient, topic, body, &prepared, error);
-    if (status == CELLA_OK)
-        cella_mailbox_post_finish(prepared, ret_post);
-    return status;
-}
