@@ -1,5 +1,4 @@
-/* Randomness from libcrypto's generator; its seed comes from getrandom, which an image serves from the CPU.
- */
+/* Randomness of the host side, from libcrypto's generator. Images have their own: src/enclave/random.c. */
 #include "crypto/random.h"
 #include "base/secret.h"
 #include "crypto/library.h"

@@ -33,12 +33,14 @@ void cella_spin_unlock(struct cella_spinlock *lock) {
 }
 
 uint64_t cella_rdrand(void) {
-    /* Ten tries is what Intel's guide asks for; after that the generator is broken. */
+    /* Ten tries is what Intel's guide asks for; after that the generator is broken. A generator that repeats
+     * itself is broken too: there are processors whose RDRAND gives all ones and calls it a success. */
+    static uint64_t last;
     for (int i = 0; i < 10; i++) {
         uint64_t value;
         uint8_t good;
         __asm__ volatile("rdrand %0; setc %1" : "=r"(value), "=qm"(good) : : "cc");
-        if (good != 0)
+        if (good != 0 && __atomic_exchange_n(&last, value, __ATOMIC_RELAXED) != value)
             return value;
     }
     cella_end(CELLA_NO_RANDOM, 0);
