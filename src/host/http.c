@@ -35,6 +35,7 @@ static void take_options(struct cella_http_options *to, const struct cella_http_
 #define DEFAULT(member, value) to->member = to->member == 0 ? (value) : to->member
     DEFAULT(body_limit, (size_t)65 << 20);
     DEFAULT(body_total_limit, (size_t)512 << 20);
+    DEFAULT(reply_total_limit, (size_t)512 << 20);
     DEFAULT(connection_limit, 1024);
     DEFAULT(connection_limit_per_address, 256);
     DEFAULT(idle_timeout_s, 75);
@@ -114,8 +115,6 @@ enum cella_status cella_http_new(struct cella_host *host, const struct cella_htt
     if (status == CELLA_OK)
         status = load_pem(&http->options, &pem, error);
     if (status == CELLA_OK)
-        status = cella_worker_init(&http->operations, error);
-    if (status == CELLA_OK)
         status = start_daemon(http, &pem, error);
     free(pem.certificate);
     if (pem.key != NULL)
@@ -143,7 +142,6 @@ void cella_http_free(struct cella_http *http) {
             close(listener);
         cella_host_close(http->host);
     }
-    cella_worker_deinit(&http->operations);
     /* Every request ends: its enclave is closed, its poll too. What is left is a callback's last
      * instructions. */
     while (atomic_load(&http->open_requests) > 0)

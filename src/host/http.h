@@ -18,6 +18,7 @@ struct cella_http_options {
     bool operator_remote;      /* operator's calls from other computers too */
     size_t body_limit;         /* 65 MiB: one body */
     size_t body_total_limit;   /* 512 MiB: bodies that are being received at one time */
+    size_t reply_total_limit;  /* 512 MiB: replies of more than 4 KiB that are being sent at one time */
     unsigned connection_limit; /* 1,024 */
     unsigned connection_limit_per_address; /* 256 */
     unsigned idle_timeout_s;               /* 75: a connection on which nothing happens */

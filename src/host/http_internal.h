@@ -27,12 +27,12 @@ struct cella_http {
     uint8_t token[CELLA_HTTP_TOKEN_SIZE];
     bool has_token;
     struct MHD_Daemon *daemon;
-    struct cella_worker operations; /* the operator's starts and stops, which block */
     int64_t started_at;
     uint64_t request_base;
     _Atomic uint64_t request_count;
     _Atomic uint64_t refused_requests;
     _Atomic size_t body_bytes;
+    _Atomic size_t reply_bytes;
     _Atomic unsigned open_requests; /* that wait for an enclave */
     _Atomic unsigned crowd;         /* requests that are still to come alone before one counts as alone */
     _Atomic bool closing;
@@ -47,7 +47,6 @@ enum cella_http_wait { CELLA_HTTP_PENDING, CELLA_HTTP_SUSPENDED, CELLA_HTTP_DONE
 /* One request from its first line to the end of its answer. Belongs to the server thread of its connection,
  * but for the members below `wait` while it waits for an enclave. */
 struct cella_http_request {
-    struct cella_job job;
     struct cella_http *http;
     struct MHD_Connection *connection;
     struct cella_http_target target;
@@ -97,8 +96,8 @@ enum MHD_Result cella_http_show_enclaves(struct cella_http_request *request);
 enum MHD_Result cella_http_show_status(struct cella_http_request *request);
 enum MHD_Result cella_http_show_metrics(struct cella_http_request *request);
 
-/* On http->operations: carries out a start or a stop, then ends the request's wait. */
-void cella_http_operate(struct cella_job *job);
+/* Has a start or a stop carried out by a thread of its own, which then ends the request's wait. */
+void cella_http_operate(struct cella_http_request *request);
 /* Ends a request's wait; a cella_host_done whose context is the request. */
 void cella_http_done(void *context, enum cella_status status, const char *message, struct cella_bytes reply);
 

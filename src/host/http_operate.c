@@ -1,4 +1,4 @@
-/* The operator's slow requests, on a thread of their own, and the operator's token.
+/* The operator's slow requests, each on a thread of its own, and the operator's token.
  * Must not: run on a server thread. */
 #include "base/error.h"
 #include "base/file.h"
@@ -12,8 +12,10 @@
 
 #define STOP_TIMEOUT_MS 10000
 
-void cella_http_operate(struct cella_job *job) {
-    struct cella_http_request *request = (struct cella_http_request *)job;
+/* A thread for each: a start that takes long holds up neither another one nor the stop that shall end it.
+ * There are at most as many as connections; starts of one name do not queue. */
+static void *operate_main(void *argument) {
+    struct cella_http_request *request = argument;
     struct cella_host *host = request->http->host;
     struct cella_error error = {.status = CELLA_OK};
     enum cella_status status;
@@ -23,6 +25,20 @@ void cella_http_operate(struct cella_job *job) {
         status = cella_host_start(host, request->start->name, request->start->image, request->start->machine,
                                   NULL, &error);
     cella_http_done(request, status, error.message, CELLA_BYTES(NULL, 0));
+    return NULL;
+}
+
+void cella_http_operate(struct cella_http_request *request) {
+    pthread_t thread;
+    pthread_attr_t attributes;
+    int code = pthread_attr_init(&attributes);
+    if (code == 0) {
+        (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+        code = pthread_create(&thread, &attributes, operate_main, request);
+        pthread_attr_destroy(&attributes);
+    }
+    if (code != 0)
+        cella_http_done(request, CELLA_NO_MEMORY, "cannot start a thread", CELLA_BYTES(NULL, 0));
 }
 
 static enum cella_status create_token(const char *path, struct cella_error *error) {

@@ -54,6 +54,8 @@ void cella_http_on_completed(void *context, struct MHD_Connection *connection, v
     if (request == NULL)
         return;
     release_body(request);
+    if (request->reply != NULL)
+        atomic_fetch_sub(&request->http->reply_bytes, request->reply_size);
     free(request->reply);
     free(request->start);
     free(request);
@@ -189,23 +191,38 @@ static enum MHD_Result take_body(struct cella_http_request *request, const char 
     return MHD_YES;
 }
 
+/* Room for a reply, small or within the limit of all together. A refusal says nothing of the request: it was
+ * handled, and its reply is there when it is asked for again. */
+static enum cella_status take_reply(struct cella_http_request *request, struct cella_bytes reply) {
+    struct cella_http *http = request->http;
+    if (reply.size > sizeof request->space) {
+        if (atomic_fetch_add(&http->reply_bytes, reply.size) + reply.size > http->options.reply_total_limit) {
+            atomic_fetch_sub(&http->reply_bytes, reply.size);
+            return cella_fail(&request->error, CELLA_LIMIT,
+                              "with this reply of %zu bytes the host would hold more than reply_total_limit; "
+                              "ask for it again",
+                              reply.size);
+        }
+        request->reply = malloc(reply.size);
+        if (request->reply == NULL) {
+            atomic_fetch_sub(&http->reply_bytes, reply.size);
+            return cella_fail(&request->error, CELLA_NO_MEMORY, "no memory for the reply");
+        }
+    }
+    request->reply_size = reply.size;
+    if (reply.size > 0)
+        memcpy(request->reply != NULL ? request->reply : request->space, reply.data, reply.size);
+    return CELLA_OK;
+}
+
 void cella_http_done(void *context, enum cella_status status, const char *message, struct cella_bytes reply) {
     struct cella_http_request *request = context;
     struct cella_http *http = request->http;
     struct MHD_Connection *connection = request->connection;
-    uint8_t *to = request->space;
-    if (status == CELLA_OK && reply.size > sizeof request->space) {
-        to = request->reply = malloc(reply.size);
-        if (to == NULL) {
-            status = CELLA_NO_MEMORY;
-            message = "no memory for the reply";
-        }
-    }
-    if (status == CELLA_OK && reply.size > 0)
-        memcpy(to, reply.data, reply.size);
-    else if (status != CELLA_OK)
+    if (status == CELLA_OK)
+        status = take_reply(request, reply);
+    else
         cella_fail(&request->error, status, "%s", message);
-    request->reply_size = status == CELLA_OK ? reply.size : 0;
     request->status = status;
     /* From here on the request may be gone, unless its connection is suspended. */
     if (atomic_exchange(&request->wait, CELLA_HTTP_DONE) == CELLA_HTTP_SUSPENDED)
@@ -244,8 +261,7 @@ static void submit(struct cella_http_request *request) {
         cella_host_call(request->enclave, body, cella_http_done, request);
         break;
     default:
-        request->job.run = cella_http_operate;
-        cella_worker_submit(&request->http->operations, &request->job);
+        cella_http_operate(request);
         break;
     }
 }

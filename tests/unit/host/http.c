@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define ROUTE  "000102030405060708090a0b0c0d0e0f"
@@ -253,6 +254,33 @@ static void bodies_that_are_received_at_one_time_are_limited(void **state) {
     assert_int_equal(answer.code, 200);
 }
 
+static void replies_that_are_sent_at_one_time_are_limited(void **state) {
+    static const size_t large = (size_t)16 << 20; /* more than the sockets take */
+    stop_server();
+    start_server(&(struct cella_http_options){.reply_total_limit = large + 5000});
+    struct cella_bytes body = test_pattern(large, 1);
+    char first;
+    int fd = test_wire_connect(bench.port);
+    test_wire_text(fd, "POST " MAIL " HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", large);
+    test_wire_send(fd, body.data, body.size);
+    assert_int_equal(recv(fd, &first, 1, MSG_PEEK), 1);
+    /* It does not read on. A post that is refused stays. */
+    cella_fake_post(cella_fake_newest(), route, test_pattern(5001, 2));
+    ask("GET", MAIL, "", NOBODY);
+    assert_refused(503, CELLA_LIMIT);
+    ask("POST", MAIL, "", test_pattern(4096, 3));
+    assert_int_equal(answer.code, 200);
+    ask("POST", MAIL, "", test_pattern(5000, 3));
+    assert_int_equal(answer.code, 200);
+    close(fd);
+    do
+        ask("GET", MAIL, "", NOBODY);
+    while (answer.code == 503);
+    assert_int_equal(answer.body_size, 5001);
+    ask("POST", MAIL, "", test_pattern(large + 5001, 3));
+    assert_refused(503, CELLA_LIMIT);
+}
+
 static void the_attestation_is_cached_without_and_fresh_with_a_nonce(void **state) {
     static char first[65536];
     ask("GET", "/v1/enclaves/raw/attestation", "", NOBODY);
@@ -381,6 +409,44 @@ static void the_operator_starts_and_stops_enclaves(void **state) {
     assert_refused(500, CELLA_KEEPER);
 }
 
+static int begin_start(const char *name, const char *image) {
+    char body[512];
+    int size = snprintf(body, sizeof body, "{\"name\":\"%s\",\"image\":\"/%s\",\"machine\":\"%s\"}", name,
+                        image, bench.machine);
+    int fd = test_wire_connect(bench.port);
+    test_wire_text(fd, "POST /v1/enclaves HTTP/1.1\r\nHost: x\r\n" TOKEN "Content-Length: %d\r\n\r\n%s", size,
+                   body);
+    return fd;
+}
+
+static void a_start_that_hangs_holds_up_no_operation_and_can_be_stopped(void **state) {
+    int hung = begin_start("hung", "mute");
+    while (cella_fake_alive() < 2)
+        continue;
+    int other = begin_start("two", "raw");
+    assert_int_equal(test_wire_read(other, &answer), 1);
+    assert_int_equal(answer.code, 204);
+    close(other);
+    int again = begin_start("hung", "raw");
+    assert_int_equal(test_wire_read(again, &answer), 1);
+    assert_refused(409, CELLA_EXISTS);
+    close(again);
+    ask("DELETE", "/v1/enclaves/hung", TOKEN, NOBODY);
+    assert_int_equal(answer.code, 204);
+    assert_int_equal(test_wire_read(hung, &answer), 1);
+    assert_refused(503, CELLA_INTERRUPTED);
+    close(hung);
+}
+
+static void the_end_comes_although_a_start_hangs(void **state) {
+    int hung = begin_start("hung", "mute");
+    while (cella_fake_alive() < 2)
+        continue;
+    stop_server();
+    assert_int_equal(cella_fake_alive(), 0);
+    close(hung);
+}
+
 static void status_names_every_weak_choice_and_the_reason_of_an_end(void **state) {
     ask("GET", "/v1/status", TOKEN, NOBODY);
     assert_int_equal(answer.code, 200);
@@ -492,6 +558,7 @@ int main(void) {
         TEST(bytes_that_are_no_http_are_refused),
         TEST(connections_from_one_address_are_limited),
         TEST(bodies_that_are_received_at_one_time_are_limited),
+        TEST(replies_that_are_sent_at_one_time_are_limited),
         TEST(the_attestation_is_cached_without_and_fresh_with_a_nonce),
         TEST(a_poll_gets_a_post_until_it_is_confirmed),
         TEST(a_long_poll_is_answered_by_the_post_that_comes),
@@ -501,6 +568,8 @@ int main(void) {
         TEST(the_operator_needs_the_token),
         TEST(the_operator_calls_an_enclave),
         TEST(the_operator_starts_and_stops_enclaves),
+        TEST(a_start_that_hangs_holds_up_no_operation_and_can_be_stopped),
+        TEST(the_end_comes_although_a_start_hangs),
         TEST(status_names_every_weak_choice_and_the_reason_of_an_end),
         TEST(metrics_have_the_prometheus_form),
         TEST(a_crash_answers_what_is_open_and_refuses_what_follows),
