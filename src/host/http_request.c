@@ -191,8 +191,9 @@ static enum MHD_Result take_body(struct cella_http_request *request, const char 
     return MHD_YES;
 }
 
-/* Room for a reply, small or within the limit of all together. A refusal does not mean that the request was not
- * handled, and is no HTTP_BUSY: the reply to mail, and a post, are there when they are asked for again. */
+/* Room for a reply, small or within the limit of all together. A refusal does not mean that the request was
+ * not handled, and is no HTTP_BUSY: the reply to mail, and a post, are there when they are asked for again.
+ */
 static enum cella_status take_reply(struct cella_http_request *request, struct cella_bytes reply) {
     struct cella_http *http = request->http;
     if (reply.size > sizeof request->space) {
