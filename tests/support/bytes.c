@@ -2,6 +2,7 @@
 #include "support/test.h"
 #include "support/memory.h"
 #include "base/hex.h"
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,16 +12,20 @@ struct block {
     void *memory;
 };
 
-/* Keeps every block reachable, so that a leak checker reports only leaks of the code under test. */
+/* Keeps every block reachable, so that a leak checker reports only leaks of the code under test. Threads of a
+ * test add to it at the same time. */
 static struct block *blocks;
+static pthread_mutex_t blocks_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 void *test_allocate(size_t size) {
     struct block *block = malloc(sizeof *block);
     void *memory = malloc(size);
     if (block == NULL || (memory == NULL && size > 0))
         abort();
+    pthread_mutex_lock(&blocks_mutex);
     *block = (struct block){.next = blocks, .memory = memory};
     blocks = block;
+    pthread_mutex_unlock(&blocks_mutex);
     return memory;
 }
 

@@ -52,9 +52,10 @@ static void what_the_host_says_cannot_control_a_terminal(void **state) {
     assert_string_equal(error.message, "a?[2J??b??c???d");
     /* The message is cut in the middle of a character. */
     char body[1024] = "{\"status\":\"HTTP_BUSY\",\"message\":\"";
-    for (size_t size = strlen(body); size < 900; size += 2)
+    size_t size = strlen(body);
+    for (; size < 900; size += 2)
         memcpy(body + size, "\xc3\xb6", 3);
-    strcat(body, "\"}");
+    memcpy(body + size, "\"}", 3);
     assert_status(judge(503, body, &error), CELLA_HTTP_BUSY);
     assert_int_equal(strlen(error.message), sizeof error.message - 1);
     assert_int_equal(error.message[sizeof error.message - 2], '?');
