@@ -179,7 +179,7 @@ static enum cella_status send_start(struct cella_instance *instance, struct cell
 
 static enum cella_status await_ready(struct cella_instance *instance, struct cella_error *error) {
     struct timespec limit;
-    clock_gettime(CLOCK_REALTIME, &limit);
+    clock_gettime(CLOCK_MONOTONIC, &limit);
     limit.tv_sec += START_LIMIT_S;
     enum cella_status status = CELLA_OK;
     pthread_mutex_lock(&instance->lock);
@@ -243,7 +243,12 @@ enum cella_status cella_instance_start(const struct cella_instance_options *opti
     instance->max_requests = INSTANCE_REQUESTS;
     instance->message_limit = INSTANCE_MESSAGE_EXTRA;
     pthread_mutex_init(&instance->lock, NULL);
-    pthread_cond_init(&instance->changed, NULL);
+    /* Time limits must not stretch when someone sets the clock. */
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&instance->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&instance->send_lock, NULL);
     pthread_cond_init(&instance->send_changed, NULL);
     pthread_mutex_init(&instance->call_lock, NULL);
@@ -274,7 +279,7 @@ void cella_instance_stop(struct cella_instance *instance, unsigned timeout_ms) {
     if (serving)
         (void)cella_instance_send(instance, (struct cella_frame){.type = CELLA_FRAME_CLOSE}, NULL, 0);
     struct timespec limit;
-    clock_gettime(CLOCK_REALTIME, &limit);
+    clock_gettime(CLOCK_MONOTONIC, &limit);
     limit.tv_sec += timeout_ms / 1000;
     limit.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
     if (limit.tv_nsec >= 1000000000) {

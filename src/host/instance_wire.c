@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* How long the reader looks for answers before it sleeps while requests are under way: about 20 microseconds.
@@ -18,7 +19,10 @@ enum { SPINS = 500 };
 static const char broken_position[] = "the enclave's ring position is impossible";
 
 static void park_wait(uint32_t *word, uint32_t seen) {
-    (void)syscall(SYS_futex, word, FUTEX_WAIT, seen, NULL, NULL, 0);
+    /* The word lies in shared memory, where a hostile instance may change it between a ring and our sleep;
+     * whoever waits looks again after this time at the latest. */
+    struct timespec limit = {.tv_sec = 1};
+    (void)syscall(SYS_futex, word, FUTEX_WAIT, seen, &limit, NULL, 0);
 }
 
 static void park_wake(uint32_t *word, uint32_t count) {
