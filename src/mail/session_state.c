@@ -10,7 +10,7 @@
 #include <string.h>
 
 static const uint8_t magic[4] = {'C', 'L', 'M', 'S'};
-enum { VERSION = 2, FIXED_SIZE = 512, BIRTH_USED = 1, WANTS_BIRTH = 2 };
+enum { VERSION = 1, FIXED_SIZE = 512, BIRTH_USED = 1, WANTS_BIRTH = 2 };
 
 static struct cella_session_topic *find(const struct cella_mail_session *session, const char *topic) {
     return cella_session_topic_find(session, CELLA_BYTES(topic, strlen(topic)));
@@ -118,12 +118,12 @@ static enum cella_status read_topic(struct cella_reader *reader, struct cella_ma
 }
 
 static enum cella_status read_state(struct cella_reader *reader, struct cella_mail_session *session,
-                                    unsigned version, unsigned flags) {
+                                    unsigned flags) {
     cella_read_copy(reader, session->enclave_key, sizeof session->enclave_key);
     cella_read_copy(reader, session->mailbox_key, sizeof session->mailbox_key);
     session->mailbox_generation = cella_read_u64(reader);
     session->birth = cella_read_u64(reader);
-    session->since = version >= 2 ? cella_read_u64(reader) : 0;
+    session->since = cella_read_u64(reader);
     session->birth_used = (flags & BIRTH_USED) != 0;
     session->wants_birth = (flags & WANTS_BIRTH) != 0;
     struct cella_bytes context = cella_read_sized(reader, CELLA_MAIL_CONTEXT_MAX);
@@ -166,7 +166,7 @@ enum cella_status cella_mail_session_import(const struct cella_x25519_key *own, 
     if (status != CELLA_OK)
         return cella_fail(error, status, "a session");
     session->slot_count = slot_count;
-    status = read_state(&reader, session, version, flags);
+    status = read_state(&reader, session, flags);
     if (status != CELLA_OK) {
         cella_mail_session_free(session);
         return cella_fail(error, status, "the mail state is not well formed");

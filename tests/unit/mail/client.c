@@ -368,25 +368,6 @@ static bool imports(void *context, struct cella_bytes data) {
     return status == CELLA_OK;
 }
 
-static void a_state_of_the_first_version_is_read(void **state) {
-    struct office *office = *state;
-    enum { SINCE_AT = 120, SINCE_SIZE = 8 };
-    struct cella_mail_session *session = NULL;
-    uint8_t *data = NULL;
-    size_t size = 0;
-    office_round(office, "t", 0);
-    assert_status(cella_mail_session_export(office->session, &data, &size), CELLA_OK);
-    memmove(data + SINCE_AT, data + SINCE_AT + SINCE_SIZE, size - SINCE_AT - SINCE_SIZE);
-    data[4] = 1;
-    assert_status(cella_mail_session_import(&office->client, CELLA_BYTES(data, size - SINCE_SIZE), &session,
-                                            &office->error),
-                  CELLA_OK);
-    cella_mail_session_free(office->session);
-    office->session = session;
-    cella_wipe_free(data, size);
-    office_round(office, "t", 1);
-}
-
 static void a_damaged_state_is_refused(void **state) {
     struct office *office = *state;
     struct cella_mail_session *session = NULL;
@@ -492,7 +473,6 @@ int main(void) {
         office_test(a_restarted_enclave_is_met_with_a_reset),
         office_test(the_state_goes_on_where_it_was_without_the_sending_key),
         office_test(a_reply_to_one_shot_mail_opens_after_an_import),
-        office_test(a_state_of_the_first_version_is_read),
         office_test(a_damaged_state_is_refused),
         office_test(a_second_opening_waits_for_the_first),
         office_test(a_reply_in_a_session_whose_opening_reply_is_missing_waits),
