@@ -160,6 +160,7 @@ struct cella_host_enclave_state {
     bool simulated;
     int process_id;          /* of the keeper, 0 when none runs */
     int instance_process_id; /* of the process that runs the image, 0 when none runs */
+    bool confined;           /* namespaces and an empty root, besides the system call filter */
     int64_t started_at;      /* seconds of Unix time, 0: never */
     int64_t attested_at;
     enum cella_status end_status;

@@ -2,6 +2,7 @@
  * Must not: understand mail. */
 #include "base/error.h"
 #include "host/host_internal.h"
+#include "keeper/control.h"
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -309,6 +310,8 @@ void cella_host_enclave_state(struct cella_host_enclave *enclave,
     state.debug = enclave->info.debug != 0;
     state.process_id = enclave->phase == CELLA_HOST_RUNNING ? enclave->info.process_id : 0;
     state.instance_process_id = enclave->phase == CELLA_HOST_RUNNING ? enclave->info.instance_process_id : 0;
+    const unsigned all = CELLA_SANDBOX_NAMESPACES | CELLA_SANDBOX_EMPTY_ROOT;
+    state.confined = enclave->phase == CELLA_HOST_RUNNING && (enclave->info.sandbox & all) == all;
     state.started_at = enclave->started_at;
     if (enclave->evidence != NULL) {
         state.attested_at = enclave->evidence->made_at;

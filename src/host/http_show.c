@@ -17,6 +17,8 @@ static json_t *weak_choices(const struct cella_host_enclave_state *state) {
         json_array_append_new(list, json_string("SIMULATED machine (INSECURE)"));
     if (state->debug)
         json_array_append_new(list, json_string("debug image"));
+    if (state->phase == CELLA_HOST_RUNNING && !state->confined)
+        json_array_append_new(list, json_string("no namespaces: only the system call filter confines it"));
     if (state->starts > 0)
         json_array_append_new(list, json_string("no vault"));
     return list;

@@ -55,6 +55,7 @@ struct cella_instance_info {
     int debug;
     int process_id;          /* of the keeper */
     int instance_process_id; /* of the process that runs the image */
+    unsigned sandbox;        /* bits of enum cella_sandbox_part: what the kernel granted beside the filter */
 };
 const struct cella_instance_info *cella_instance_info(const struct cella_instance *instance);
 

@@ -452,6 +452,8 @@ static void status_names_every_weak_choice_and_the_reason_of_an_end(void **state
     assert_int_equal(answer.code, 200);
     assert_non_null(strstr(answer.body, "SIMULATED machine (INSECURE)"));
     assert_non_null(strstr(answer.body, "no vault"));
+    /* The false instance was granted nothing. */
+    assert_non_null(strstr(answer.body, "no namespaces: only the system call filter confines it"));
     cella_fake_crash(cella_fake_newest(), "it \"broke\"");
     ask("GET", "/v1/status", TOKEN, NOBODY);
     json_t *object = json_loadb(answer.body, answer.body_size, 0, NULL);
