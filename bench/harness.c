@@ -19,9 +19,7 @@ double bench_now(void) {
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-void bench_require(bool condition, const char *what) {
-    if (condition)
-        return;
+void bench_die(const char *what) {
     fprintf(stderr, "bench: %s failed\n", what);
     exit(1);
 }

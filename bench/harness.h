@@ -47,7 +47,12 @@ bool bench_wanted(const char *name);
 /* Ends the program with the status's text when it is not CELLA_OK. `error` may be NULL. */
 void bench_check(enum cella_status status, const struct cella_error *error, const char *what);
 /* The same for a plain condition. */
-void bench_require(bool condition, const char *what);
+#define bench_require(condition, what)                                                                       \
+    do {                                                                                                     \
+        if (!(condition))                                                                                    \
+            bench_die(what);                                                                                 \
+    } while (0)
+_Noreturn void bench_die(const char *what);
 
 /* The groups; each skips the rows that are not wanted. */
 #define BENCH_GROUP(function) void function(void);

@@ -10,8 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 struct start_bench {
     struct fixture fixture;
     uint8_t *file;

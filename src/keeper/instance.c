@@ -113,6 +113,7 @@ static enum cella_status start_threads(struct keeper_instance *instance, struct 
                                        struct cella_error *error) {
     enum { HOST_STACK = 65536 };
     pthread_attr_t attributes;
+    CELLA_ASSERT(instance->thread_count > 0);
     if (pthread_attr_init(&attributes) != 0 || pthread_attr_setstacksize(&attributes, HOST_STACK) != 0)
         return cella_fail(error, CELLA_KEEPER, "cannot set up threads");
     enum cella_status status = CELLA_OK;
