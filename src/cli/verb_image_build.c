@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/cli.h"
+#include "cli/output.h"
 #include "cli/verb_image.h"
 #include "image/build.h"
 #include "image/conf.h"
@@ -21,7 +22,7 @@ static const char usage[] =
     "gives the same bytes. The image is not signed yet: cella image sign does that.\n"
     "\n"
     "  --config FILE       the settings\n"
-    "  --out FILE          the image to write; an existing one is replaced\n"
+    "  --out FILE          the image to write; replaces an image, nothing else\n"
     "  --date YYYY-MM-DD   date in the signature; otherwise that of SOURCE_DATE_EPOCH, otherwise\n"
     "                      1970-01-01, so that builds do not differ by the day\n"
     "  --dry-run           check and measure, write nothing\n"
@@ -162,7 +163,10 @@ int cli_image_build(int argc, char **argv) {
     struct cella_error error = {0};
     uint8_t *file = NULL;
     size_t size = 0;
-    enum cella_status status = build(&options, &file, &size, &error);
+    const struct cli_output_path out = {options.out, CLI_OUTPUT_IMAGE, {options.program, options.config}};
+    enum cella_status status = cli_output_check(&out, &error);
+    if (status == CELLA_OK)
+        status = build(&options, &file, &size, &error);
     if (status == CELLA_OK && !options.dry_run)
         status = cella_file_write(options.out, CELLA_BYTES(file, size), CELLA_FILE_PUBLIC, &error);
     code = status == CELLA_OK ? print(&options, CELLA_BYTES(file, size)) : cli_fail(status, &error, NULL);

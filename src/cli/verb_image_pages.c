@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/cli.h"
+#include "cli/output.h"
 #include "cli/verb_image.h"
 #include <getopt.h>
 #include <inttypes.h>
@@ -19,7 +20,7 @@ static const char usage[] =
     "recompute the code hash as the CPU does, without Cella: formats/measurement.md shows how.\n"
     "\n"
     "  --json        print it as JSON\n"
-    "  --data FILE   write the extended pages' bytes there; an existing file is replaced\n";
+    "  --data FILE   write the extended pages' bytes there, in a new file\n";
 
 struct listing {
     uint64_t order;
@@ -75,7 +76,7 @@ static enum cella_status write_data(const struct cella_image *image, uint64_t co
             memcpy(at, pages.data + i * pages.stride, CELLA_PAGE_SIZE);
     }
     enum cella_status status =
-        cella_file_write(path, CELLA_BYTES(data, count * CELLA_PAGE_SIZE), CELLA_FILE_PUBLIC, error);
+        cella_file_create(path, CELLA_BYTES(data, count * CELLA_PAGE_SIZE), CELLA_FILE_PUBLIC, error);
     free(data);
     return status;
 }
@@ -103,7 +104,10 @@ int cli_image_pages(int argc, char **argv) {
         return cli_usage(usage, "name one image");
     struct cella_error error = {0};
     struct cli_image loaded = {0};
-    enum cella_status status = cli_image_load(argv[optind], &loaded, &error);
+    const struct cli_output_path data = {data_path, CLI_OUTPUT_NEW, {argv[optind]}};
+    enum cella_status status = cli_output_check(&data, &error);
+    if (status == CELLA_OK)
+        status = cli_image_load(argv[optind], &loaded, &error);
     if (status != CELLA_OK)
         return cli_fail(status, &error, NULL);
     print_pages(&loaded.image, &listing);

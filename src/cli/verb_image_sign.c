@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/secret.h"
 #include "cli/cli.h"
+#include "cli/output.h"
 #include "cli/verb_image.h"
 #include "image/build.h"
 #include <getopt.h>
@@ -26,11 +27,12 @@ static const char usage[] =
     "  cella image sign app.enclave --signature-in app.sig --public-key PUBLIC.pem\n"
     "\n"
     "  --key FILE               private key (cella key new)\n"
-    "  --digest-out FILE        write the SHA-256 of what is to be signed, 32 bytes\n"
-    "  --signed-bytes-out FILE  write what is to be signed, 256 bytes\n"
+    "  --digest-out FILE        write the SHA-256 of what is to be signed, 32 bytes, to a new file\n"
+    "  --signed-bytes-out FILE  write what is to be signed, 256 bytes, to a new file\n"
     "  --signature-in FILE      the signature, 384 bytes\n"
     "  --public-key FILE        public key that the signature is verified with\n"
-    "  --out FILE               write the signed image there; otherwise IMAGE is replaced\n"
+    "  --out FILE               write the signed image there (replaces an image, nothing else); otherwise\n"
+    "                           IMAGE is replaced\n"
     "  --dry-run                check and sign, write nothing\n"
     "  --json                   print the result as JSON\n";
 
@@ -59,7 +61,10 @@ static int check_options(int argc, char **argv, struct options *options) {
         return cli_usage(usage, "--signature-in and --public-key belong together");
     if (first && options->out != NULL)
         return cli_usage(usage, "--out has no meaning when nothing is signed yet");
-    if (options->out == NULL)
+    if (first && options->digest_out != NULL && options->bytes_out != NULL &&
+        strcmp(options->digest_out, options->bytes_out) == 0)
+        return cli_usage(usage, "--digest-out and --signed-bytes-out name the same file");
+    if (!first && options->out == NULL)
         options->out = options->image;
     return -1;
 }
@@ -193,11 +198,23 @@ static enum cella_status write_material(const struct options *options,
     if (options->dry_run)
         return CELLA_OK;
     if (options->digest_out != NULL)
-        status = cella_file_write(options->digest_out, CELLA_BYTES(digest, sizeof digest), CELLA_FILE_PUBLIC,
-                                  error);
+        status = cella_file_create(options->digest_out, CELLA_BYTES(digest, sizeof digest), CELLA_FILE_PUBLIC,
+                                   error);
     if (status == CELLA_OK && options->bytes_out != NULL)
         status =
-            cella_file_write(options->bytes_out, CELLA_BYTES(bytes, sizeof bytes), CELLA_FILE_PUBLIC, error);
+            cella_file_create(options->bytes_out, CELLA_BYTES(bytes, sizeof bytes), CELLA_FILE_PUBLIC, error);
+    return status;
+}
+
+/* Before anything is done, dry run or not. */
+static enum cella_status check_outputs(const struct options *options, struct cella_error *error) {
+    const struct cli_output_path outputs[] = {
+        {options->out, CLI_OUTPUT_IMAGE, {options->key, options->signature_in, options->public_key}},
+        {options->digest_out, CLI_OUTPUT_NEW, {options->image}},
+        {options->bytes_out, CLI_OUTPUT_NEW, {options->image}}};
+    enum cella_status status = CELLA_OK;
+    for (size_t i = 0; status == CELLA_OK && i < sizeof outputs / sizeof outputs[0]; i++)
+        status = cli_output_check(&outputs[i], error);
     return status;
 }
 
@@ -242,7 +259,9 @@ int cli_image_sign(int argc, char **argv) {
     struct cella_error error = {0};
     struct cli_image loaded = {0};
     bool is_first_step = options.digest_out != NULL || options.bytes_out != NULL;
-    enum cella_status status = cli_image_load(options.image, &loaded, &error);
+    enum cella_status status = check_outputs(&options, &error);
+    if (status == CELLA_OK)
+        status = cli_image_load(options.image, &loaded, &error);
     if (status != CELLA_OK)
         return cli_fail(status, &error, NULL);
     struct cella_sigstruct sigstruct = loaded.image.sigstruct;

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/secret.h"
 #include "cli/cli.h"
+#include "cli/output.h"
 #include "cli/verb_image.h"
 #include "crypto/rsa.h"
 #include <getopt.h>
@@ -108,16 +109,45 @@ static enum cella_status write_files(const struct options *options, const struct
     return status;
 }
 
+/* Before anything is made, so that a dry run refuses what the real one would. */
+static enum cella_status check_files(const struct options *options, struct cella_error *error) {
+    const struct cli_output_path private_path = {options->file, CLI_OUTPUT_NEW, {NULL}};
+    const struct cli_output_path public_path = {options->public_file, CLI_OUTPUT_NEW, {NULL}};
+    enum cella_status status = cli_output_check(&private_path, error);
+    if (status == CELLA_OK)
+        status = cli_output_check(&public_path, error);
+    if (status == CELLA_OK && options->public_file != NULL &&
+        strcmp(options->file, options->public_file) == 0)
+        status = cella_fail(error, CELLA_USAGE, "the private and the public key cannot be one file");
+    return status;
+}
+
+static int print_plan(const struct options *options) {
+    json_t *result = json_pack("{s:s, s:b, s:s, s:s?}", "type", "signing", "dry_run", 1, "file",
+                               options->file, "public_file", options->public_file);
+    if (result == NULL)
+        return cli_fail(CELLA_NO_MEMORY, NULL, NULL);
+    json_dumpf(result, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(result);
+    return 0;
+}
+
 static int new_key(const struct options *options) {
     struct cella_error error = {0};
     struct cella_rsa *key = NULL;
+    enum cella_status status = check_files(options, &error);
+    if (status != CELLA_OK)
+        return cli_fail(status, &error, NULL);
+    if (options->dry_run && options->json)
+        return print_plan(options);
     if (options->dry_run) {
         cli_say("would write a new private key to %s", options->file);
         if (options->public_file != NULL)
             cli_say("would write its public key to %s", options->public_file);
         return 0;
     }
-    enum cella_status status = cella_rsa_generate(&key);
+    status = cella_rsa_generate(&key);
     if (status == CELLA_OK)
         status = write_files(options, key, &error);
     int code = status == CELLA_OK ? print(options, key) : cli_fail(status, &error, NULL);

@@ -219,6 +219,8 @@ static int finish(enum cella_status status, const struct cella_error *error, con
         return cli_fail(status, error, NULL);
     if (!request->dry_run)
         return show(folder, request);
+    if (request->json)
+        return print_json(json_pack("{s:s,s:b,s:b}", "folder", folder, "insecure", 1, "dry_run", 1));
     cli_say("dry run: %s is unchanged, the command would have worked", folder);
     return 0;
 }

@@ -238,3 +238,65 @@ field() { python3 -c 'import json, sys; v = json.load(sys.stdin)[sys.argv[1]]; p
         [[ $output == "usage: cella image $part"* ]]
     done
 }
+
+# untouched OPTIONS…: the command fails with EXISTS, and no file of the folder changed.
+untouched() {
+    local before
+    before=$(md5sum -- *.*)
+    run_cella "$@"
+    expect_status EXISTS 1
+    [ "$before" = "$(md5sum -- *.*)" ]
+}
+
+@test "an output option never destroys a key" {
+    cella key new k.pem --public p.pem >/dev/null
+    build e.enclave
+    ln k.pem link.pem
+    untouched image sign e.enclave --digest-out k.pem
+    untouched image sign e.enclave --signed-bytes-out k.pem
+    untouched image sign e.enclave --key k.pem --out k.pem
+    untouched image sign e.enclave --key k.pem --out link.pem
+    untouched image build "$ELF" --config enclave.conf --out k.pem
+    untouched image pages e.enclave --data k.pem
+    head -c 384 /dev/zero >a.sig
+    untouched image sign e.enclave --signature-in a.sig --public-key p.pem --out a.sig
+    untouched image sign e.enclave --signature-in a.sig --public-key p.pem --out p.pem
+}
+
+@test "an output option never destroys a source or its own image" {
+    cp "$ELF" ee.elf
+    build x.enclave
+    untouched image build ee.elf --config enclave.conf --out enclave.conf
+    untouched image build ee.elf --config enclave.conf --out ee.elf
+    untouched image build ee.elf --config enclave.conf --out enclave.conf --dry-run
+    untouched image sign x.enclave --digest-out x.enclave
+    untouched image sign x.enclave --signed-bytes-out x.enclave
+    untouched image sign x.enclave --key "$KEY" --out enclave.conf
+    untouched image pages x.enclave --data x.enclave
+    untouched image pages x.enclave --data enclave.conf
+    untouched image sign x.enclave --digest-out enclave.conf --dry-run
+}
+
+@test "an output option replaces an image with an image" {
+    build x.enclave
+    build x.enclave
+    cp x.enclave y.enclave
+    cella image sign x.enclave --key "$KEY" --out y.enclave >/dev/null
+    cmp y.enclave "$SIGNED"
+    cella image sign x.enclave --key "$KEY" --out x.enclave >/dev/null
+    cmp x.enclave "$SIGNED"
+}
+
+@test "key new refuses in a dry run what it refuses in earnest" {
+    run_cella key new k.pem --dry-run --json
+    expect_ok
+    [ "$(field dry_run <<<"$output")" = true ]
+    [ ! -e k.pem ]
+    run_cella key new k.pem --public k.pem
+    expect_status USAGE 2
+    [ ! -e k.pem ]
+    cella key new k.pem >/dev/null
+    untouched key new k.pem --dry-run
+    untouched key new other.pem --public k.pem --dry-run
+    untouched key new other.pem --public k.pem
+}

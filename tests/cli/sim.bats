@@ -157,3 +157,20 @@ pck_cpu_svn() {
     run_cella sim swap-cpu --help
     expect_ok
 }
+
+@test "dry runs print JSON when asked" {
+    run_cella sim new m --dry-run --json
+    expect_ok
+    [ "$(field dry_run <<<"$output")" = true ]
+    [ ! -e m ]
+    cella sim new m
+    before=$(sha256sum m/machine)
+    for change in set-version swap-cpu expire-collateral; do
+        argument=()
+        [ "$change" != set-version ] || argument=(2)
+        run_cella sim "$change" m "${argument[@]}" --dry-run --json
+        expect_ok
+        [ "$(field dry_run <<<"$output")" = true ]
+        [ "$before" = "$(sha256sum m/machine)" ]
+    done
+}
