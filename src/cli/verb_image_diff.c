@@ -12,7 +12,8 @@ static const char usage[] =
     "usage: cella image diff IMAGE IMAGE [--json]\n"
     "\n"
     "Says what differs between two images: settings, segments, the first page with other bytes,\n"
-    "signature, and whether code hash and code signer changed. Ends with 0 when the files are\n"
+    "signature, and whether code hash and code signer changed. When they differ it also prints\n"
+    "each image's code hash and whether its signature holds. Ends with 0 when the files are\n"
     "identical and with 1 when they differ.\n"
     "\n"
     "  --json    print it as JSON\n";
@@ -152,21 +153,46 @@ static void compare(struct differences *differences, const struct cli_image *lef
         add(differences, "signature", "only the bytes of the signature differ");
 }
 
+/* "holds", or the status word of what is wrong: an image is compared whether it is genuine or not. */
+static const char *signature_state(const struct cella_image *image) {
+    enum cella_status status = cella_image_verify(image, NULL);
+    return status == CELLA_OK ? "holds" : cella_status_name(status);
+}
+
+static json_t *json_identity(const char *path, const struct cella_image *image, const char *state) {
+    json_t *file = json_string(path);
+    /* A path need not be UTF-8; JSON must be. */
+    return json_pack("{s:o, s:s, s:b, s:s}", "file", file != NULL ? file : json_null(), "code_hash",
+                     cli_hash_text(image->sigstruct.enclave_hash).text, "signature_holds",
+                     strcmp(state, "holds") == 0, "signature", state);
+}
+
+static void print_identity(const char *path, const struct cella_image *image, const char *state) {
+    cli_line(stdout, "%s: code hash %s, signature %s", path,
+             cli_hash_text(image->sigstruct.enclave_hash).text, state);
+}
+
 static int print(const struct differences *differences, const struct cli_image *left,
-                 const struct cli_image *right, bool json) {
+                 const struct cli_image *right, char *const paths[2], bool json) {
     size_t count = json_array_size(differences->list);
     if (json) {
         const struct cella_sigstruct *a = &left->image.sigstruct;
         const struct cella_sigstruct *b = &right->image.sigstruct;
         json_t *result = json_pack(
-            "{s:b, s:b, s:b, s:O}", "identical", count == 0, "code_hash_changed",
+            "{s:b, s:b, s:b, s:O, s:[o, o]}", "identical", count == 0, "code_hash_changed",
             memcmp(a->enclave_hash, b->enclave_hash, sizeof a->enclave_hash) != 0, "code_signer_changed",
-            memcmp(a->modulus, b->modulus, sizeof a->modulus) != 0, "differences", differences->list);
+            memcmp(a->modulus, b->modulus, sizeof a->modulus) != 0, "differences", differences->list,
+            "images", json_identity(paths[0], &left->image, signature_state(&left->image)),
+            json_identity(paths[1], &right->image, signature_state(&right->image)));
         if (result == NULL)
             return cli_fail(CELLA_NO_MEMORY, NULL, NULL);
         json_dumpf(result, stdout, JSON_INDENT(2));
         putchar('\n');
         json_decref(result);
+    }
+    if (!json && count > 0) {
+        print_identity(paths[0], &left->image, signature_state(&left->image));
+        print_identity(paths[1], &right->image, signature_state(&right->image));
     }
     for (size_t i = 0; i < count && !json; i++) {
         const json_t *line = json_array_get(differences->list, i);
@@ -201,7 +227,7 @@ int cli_image_diff(int argc, char **argv) {
     int code = 0;
     if (status == CELLA_OK) {
         compare(&differences, &left, &right);
-        code = print(&differences, &left, &right, json);
+        code = print(&differences, &left, &right, argv + optind, json);
     } else
         code = cli_fail(status, &error, NULL);
     json_decref(differences.list);

@@ -1,6 +1,7 @@
 /* cella image show: identity, settings and layout of an image, after measuring it and verifying its
  * signature.
  */
+#include "base/error.h"
 #include "cli/cli.h"
 #include "cli/verb_image.h"
 #include <getopt.h>
@@ -138,8 +139,11 @@ int cli_image_show(int argc, char **argv) {
     struct cella_error error = {0};
     struct cli_image loaded = {0};
     enum cella_status status = cli_image_load(argv[optind], &loaded, &error);
-    if (status == CELLA_OK)
+    if (status == CELLA_OK) {
         status = cella_image_verify(&loaded.image, &error);
+        if (status != CELLA_OK)
+            status = cella_fail_context(&error, status, "%s", argv[optind]);
+    }
     /* An image between build and sign has an identity to show too. */
     if (status == CELLA_IMAGE_UNSIGNED) {
         cli_say("the image is not signed");

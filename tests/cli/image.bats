@@ -300,3 +300,29 @@ untouched() {
     untouched key new other.pem --public k.pem --dry-run
     untouched key new other.pem --public k.pem
 }
+
+@test "diff says which code hashes the images have and whether their signatures hold" {
+    local hash
+    hash=$(cella image show "$SIGNED" --json | field code_hash)
+    build plain.enclave
+    cp "$SIGNED" bad.enclave
+    printf '\xff' | dd of=bad.enclave bs=1 seek=8200 conv=notrunc status=none
+    run_cella image diff "$SIGNED" bad.enclave
+    [ "$status" -eq 1 ]
+    [[ $output == *"$SIGNED: code hash $hash, signature holds"* ]]
+    [[ $output == *"bad.enclave: code hash $hash, signature IMAGE_MISMATCH"* ]]
+    run_cella image diff "$SIGNED" plain.enclave --json
+    [ "$status" -eq 1 ]
+    [ "$(jq -r '.images[0].signature_holds' <<<"$output")" = true ]
+    [ "$(jq -r '.images[1].signature_holds' <<<"$output")" = false ]
+    [ "$(jq -r '.images[1].signature' <<<"$output")" = IMAGE_UNSIGNED ]
+    [ "$(jq -r '.images[1].code_hash' <<<"$output")" = "$hash" ]
+}
+
+@test "show names the image that it refuses" {
+    cp "$SIGNED" bad.enclave
+    printf '\xff' | dd of=bad.enclave bs=1 seek=8200 conv=notrunc status=none
+    run_cella image show bad.enclave
+    expect_status IMAGE_MISMATCH 9
+    [[ $stderr == *"error: bad.enclave: "* ]]
+}
