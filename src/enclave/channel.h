@@ -33,6 +33,8 @@ void cella_channel_join(void);
  * False: the channel was stopped. */
 bool cella_channel_receive(struct cella_incoming *ret_incoming, uint8_t *buffer);
 void cella_channel_next(struct cella_incoming *incoming, uint8_t *buffer);
+/* The shape of it and of cella_channel_next_own. */
+typedef void cella_channel_more(struct cella_incoming *incoming, uint8_t *buffer);
 /* The request that cella_channel_receive gave is answered. */
 void cella_channel_finish(void);
 /* Requests that were received and are not finished; counted from the moment that they leave the ring. */

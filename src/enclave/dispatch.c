@@ -133,50 +133,22 @@ static void handle_mail(struct cella_incoming *incoming, uint8_t *buffer) {
     struct cella_mailbox_mail *mail = NULL;
     uint64_t id = incoming->id;
     enum cella_status status = open_mail(incoming, buffer, &mail, &error);
-    if (status == CELLA_OK) {
-        bool serial = !cella_runtime.program->thread_safe;
-        if (serial)
-            pthread_mutex_lock(&cella_runtime.handler_lock);
+    if (status == CELLA_OK)
         handle_opened(id, mail);
-        if (serial)
-            pthread_mutex_unlock(&cella_runtime.handler_lock);
-    } else {
+    else
         answer_text(CELLA_FRAME_MAIL_DONE, id, status, error.message);
-    }
     cella_mailbox_mail_free(mail);
 }
 
 static void handle_call(struct cella_incoming *incoming, uint8_t *buffer) {
     uint64_t id = incoming->id;
-    size_t limit = (size_t)cella_runtime.settings.max_mail_size;
     size_t size = 0;
     uint8_t *data = NULL;
-    enum cella_status status = CELLA_OK;
-    for (;;) {
-        if (incoming->chunk.size > limit - size)
-            status = CELLA_LIMIT;
-        uint8_t *larger = status == CELLA_OK ? realloc(data, size + incoming->chunk.size + 1) : NULL;
-        if (larger != NULL) {
-            data = larger;
-            memcpy(data + size, incoming->chunk.data, incoming->chunk.size);
-            size += incoming->chunk.size;
-        } else if (status == CELLA_OK) {
-            status = CELLA_NO_MEMORY;
-        }
-        if (!incoming->more)
-            break;
-        cella_channel_next(incoming, buffer);
-    }
-    if (status == CELLA_OK) {
-        bool serial = !cella_runtime.program->thread_safe;
-        if (serial)
-            pthread_mutex_lock(&cella_runtime.handler_lock);
+    enum cella_status status = cella_runtime_collect(incoming, buffer, cella_channel_next, &data, &size);
+    if (status == CELLA_OK)
         cella_runtime_run_call(NULL, id, CELLA_BYTES(data, size));
-        if (serial)
-            pthread_mutex_unlock(&cella_runtime.handler_lock);
-    } else {
+    else
         cella_channel_answer(CELLA_FRAME_CALL_DONE, id, status, CELLA_BYTES(NULL, 0));
-    }
     cella_wipe_free(data, size);
 }
 

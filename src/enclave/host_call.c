@@ -27,10 +27,8 @@ void cella_runtime_run_call(struct cella_transaction *parent, uint64_t id, struc
     cella_transaction_deinit(&transaction);
 }
 
-/* Collects a message of this thread's own ring into the transaction's memory. A message over the limit is
- * read to its end and dropped: the ring must stay in step. */
-static enum cella_status collect(struct cella_transaction *transaction, struct cella_incoming *incoming,
-                                 uint8_t *buffer, struct cella_bytes *ret_bytes) {
+enum cella_status cella_runtime_collect(struct cella_incoming *incoming, uint8_t *buffer,
+                                        cella_channel_more *next, uint8_t **ret_data, size_t *ret_size) {
     size_t size = 0;
     uint8_t *data = NULL;
     enum cella_status status = CELLA_OK;
@@ -38,26 +36,41 @@ static enum cella_status collect(struct cella_transaction *transaction, struct c
         if (incoming->chunk.size > message_limit() - size)
             status = CELLA_LIMIT;
         uint8_t *larger = status == CELLA_OK ? realloc(data, size + incoming->chunk.size + 1) : NULL;
-        if (status == CELLA_OK && larger == NULL)
-            status = CELLA_NO_MEMORY;
-        if (status == CELLA_OK) {
+        if (larger != NULL) {
             data = larger;
             memcpy(data + size, incoming->chunk.data, incoming->chunk.size);
             size += incoming->chunk.size;
+        } else if (status == CELLA_OK) {
+            status = CELLA_NO_MEMORY;
         }
         if (!incoming->more)
             break;
-        cella_channel_next_own(incoming, buffer);
+        next(incoming, buffer);
     }
-    uint8_t *kept = status == CELLA_OK ? cella_transaction_allocate(transaction, size + 1) : NULL;
-    if (status == CELLA_OK && kept == NULL)
-        status = CELLA_NO_MEMORY;
-    if (status == CELLA_OK) {
+    if (status != CELLA_OK) {
+        cella_wipe_free(data, size);
+        return status;
+    }
+    *ret_data = data;
+    *ret_size = size;
+    return CELLA_OK;
+}
+
+/* A message of this thread's own ring, in the transaction's memory. */
+static enum cella_status collect(struct cella_transaction *transaction, struct cella_incoming *incoming,
+                                 uint8_t *buffer, struct cella_bytes *ret_bytes) {
+    uint8_t *data = NULL;
+    size_t size = 0;
+    enum cella_status status = cella_runtime_collect(incoming, buffer, cella_channel_next_own, &data, &size);
+    if (status != CELLA_OK)
+        return status;
+    uint8_t *kept = cella_transaction_allocate(transaction, size + 1);
+    if (kept != NULL) {
         memcpy(kept, data, size);
         *ret_bytes = CELLA_BYTES(kept, size);
     }
     cella_wipe_free(data, size);
-    return status;
+    return kept != NULL ? CELLA_OK : CELLA_NO_MEMORY;
 }
 
 /* The host's word on its own handler. Numbers that mean nothing, and statuses by which this side reports its

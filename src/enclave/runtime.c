@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct cella_runtime cella_runtime = {.handler_lock = PTHREAD_MUTEX_INITIALIZER,
-                                      .post_lock = PTHREAD_MUTEX_INITIALIZER,
+struct cella_runtime cella_runtime = {.post_lock = PTHREAD_MUTEX_INITIALIZER,
                                       .waiters_lock = PTHREAD_MUTEX_INITIALIZER,
                                       .request_finished = PTHREAD_COND_INITIALIZER};
 

@@ -23,8 +23,7 @@ struct cella_runtime {
     uint8_t statement[CELLA_STATEMENT_SIZE_MAX];
     size_t statement_size;
 
-    pthread_mutex_t handler_lock; /* held by a handler when the program is not thread-safe */
-    pthread_mutex_t post_lock;    /* posts leave in the order in which they were sealed */
+    pthread_mutex_t post_lock; /* posts leave in the order in which they were sealed */
     /* Threads that wait for another request to end. */
     unsigned waiters; /* changed without the lock */
     pthread_mutex_t waiters_lock;
@@ -74,6 +73,12 @@ void cella_transaction_deinit(struct cella_transaction *transaction);
 /* Memory that the deinit frees; NULL if there is none. */
 uint8_t *cella_transaction_allocate(struct cella_transaction *transaction, size_t size);
 struct cella_bytes cella_transaction_reply(const struct cella_transaction *transaction);
+
+/* host_call.c: the rest of a message whose first frame is in `incoming`, in memory that the caller wipes and
+ * frees. A message over the limit is read to its end and dropped, so that the ring stays in step:
+ * CELLA_LIMIT, CELLA_NO_MEMORY. */
+enum cella_status cella_runtime_collect(struct cella_incoming *incoming, uint8_t *buffer,
+                                        cella_channel_more *next, uint8_t **ret_data, size_t *ret_size);
 
 /* host_call.c: runs the program's call handler on `request` and answers request `id`. */
 void cella_runtime_run_call(struct cella_transaction *parent, uint64_t id, struct cella_bytes request);
