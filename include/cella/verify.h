@@ -97,7 +97,7 @@ struct cella_verify_floors {
 
 /* A further root, for an own vendor or for test data. */
 struct cella_verify_root {
-    struct cella_bytes certificate; /* self-signed, DER or PEM; its key is what is trusted, for any dates */
+    struct cella_bytes certificate; /* one, DER or PEM; its key is what is trusted, for any dates */
     bool vouched; /* true: the caller vouches for it as for the vendor's root; false: INSECURE */
 };
 
@@ -149,10 +149,10 @@ struct cella_verdict {
  *
  * CELLA_DAMAGED: not an attestation. CELLA_NEWER_FORMAT: made by a newer release. CELLA_EVIDENCE_UNSUPPORTED:
  * evidence that cannot be verified offline. CELLA_EVIDENCE_INVALID: a signature or a link in the evidence is
- * wrong. CELLA_UNTRUSTED_ROOT, CELLA_CERTIFICATE_INVALID, CELLA_CERTIFICATE_NOT_VALID_AT,
- * CELLA_CERTIFICATE_REVOKED: its certificates. CELLA_COLLATERAL_MISSING, _INVALID, _MISMATCH (of another
- * platform), _NOT_VALID_AT, _BELOW_FLOOR. CELLA_TCB_NOT_SUPPORTED, CELLA_TCB_IS_REVOKED,
- * CELLA_QE_NOT_GENUINE: the platform. CELLA_KEYS_NOT_ATTESTED, CELLA_NONCE_MISMATCH,
+ * wrong. CELLA_UNTRUSTED_ROOT, CELLA_CERTIFICATE_INVALID (also a root in `options` that cannot be read),
+ * CELLA_CERTIFICATE_NOT_VALID_AT, CELLA_CERTIFICATE_REVOKED: its certificates. CELLA_COLLATERAL_MISSING,
+ * _INVALID, _MISMATCH (of another platform), _NOT_VALID_AT, _BELOW_FLOOR. CELLA_TCB_NOT_SUPPORTED,
+ * CELLA_TCB_IS_REVOKED, CELLA_QE_NOT_GENUINE: the platform. CELLA_KEYS_NOT_ATTESTED, CELLA_NONCE_MISMATCH,
  * CELLA_TIME_IN_FUTURE: the attestation. CELLA_REFUSED_…: the constraint, see cella/constraint.h. */
 enum cella_status cella_verify(struct cella_bytes attestation, const struct cella_verify_options *options,
                                struct cella_verdict *ret_verdict, struct cella_error *error);

@@ -1,5 +1,6 @@
 /* Options and files of the verbs attest and constraint. */
 #include "cli/attest_input.h"
+#include "attest/sgx/anchor.h"
 #include "base/calendar.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -118,6 +119,15 @@ enum cella_status cli_read_root(const char *path, bool vouched, struct cli_verif
     enum cella_status status = cella_file_read(path, ROOT_FILE_MAX, &data, &size, error);
     if (status != CELLA_OK)
         return status;
+    uint8_t key[CELLA_ECDSA_PUBLIC_SIZE];
+    status = cella_sgx_root_read(CELLA_BYTES(data, size), key);
+    if (status != CELLA_OK) {
+        free(data);
+        if (status == CELLA_NO_MEMORY)
+            return cella_fail(error, status, "no memory to read %s", path);
+        return cella_fail(error, CELLA_CERTIFICATE_INVALID,
+                          "%s is not one certificate (DER or PEM) with a P-256 key, so it is no root", path);
+    }
     verification->roots[count] =
         (struct cella_verify_root){.certificate = CELLA_BYTES(data, size), .vouched = vouched};
     verification->options.roots = verification->roots;

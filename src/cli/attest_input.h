@@ -36,6 +36,9 @@ enum cella_status cli_read_root(const char *path, bool vouched, struct cli_verif
 enum cella_status cli_read_attestation(const char *path, struct cli_verification *verification,
                                        struct cella_error *error);
 
+/* The part `cella attest fetch`: argv[0] is its name. */
+int cli_attest_fetch(int argc, char **argv);
+
 /* The time now, for verifications that name none. */
 int64_t cli_now(void);
 

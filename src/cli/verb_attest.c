@@ -1,5 +1,6 @@
 /* cella attest: shows and verifies attestations, offline. Must not call anything verified that was not. */
 #include "attest/unconstrained.h"
+#include "base/error.h"
 #include "cli/attest_input.h"
 #include "cli/attest_print.h"
 #include "cli/cli.h"
@@ -10,9 +11,11 @@
 static const char usage[] =
     "usage: cella attest show FILE [OPTIONS]\n"
     "       cella attest verify FILE --constraint LINE [OPTIONS]\n"
+    "       cella attest fetch --url URL --enclave NAME --out FILE [--nonce HEX|random] [--ca FILE]\n"
     "\n"
     "An attestation is a file that says which code runs on which machine and which keys are its own.\n"
     "show explains one, and whether it holds; verify also demands that a constraint accepts it.\n"
+    "fetch gets one from a host and stores it (it has its own --help).\n"
     "\n"
     "  --constraint LINE      what is acceptable, for example \"S:<hash> PROD:1 SEC:SECURE\"\n"
     "  --at TIME              judge as of this time (2026-02-05T09:00:00Z or seconds); default: now\n"
@@ -70,13 +73,13 @@ static struct cella_bytes attestation_of(const struct cli_verification *verifica
     return CELLA_BYTES(verification->attestation, verification->attestation_size);
 }
 
-static int show(const struct cli_verification *verification, bool json) {
+static int show(const struct cli_verification *verification, const char *path, bool json) {
     struct cella_attestation parts;
     struct cella_verdict verdict;
     struct cella_error error = {0};
     enum cella_status status = cella_attestation_parse(attestation_of(verification), &parts, &error);
     if (status != CELLA_OK)
-        return cli_fail(status, &error, NULL);
+        return cli_fail(cella_fail_context(&error, status, "%s", path), &error, NULL);
     status =
         cella_verify_unconstrained(attestation_of(verification), &verification->options, &verdict, &error);
     if (json) {
@@ -101,7 +104,7 @@ static int show(const struct cli_verification *verification, bool json) {
     return 0;
 }
 
-static int verify(const struct cli_verification *verification, bool json) {
+static int verify(const struct cli_verification *verification, const char *path, bool json) {
     struct cella_verdict verdict;
     struct cella_error error = {0};
     if (verification->options.constraint == NULL)
@@ -109,7 +112,7 @@ static int verify(const struct cli_verification *verification, bool json) {
     enum cella_status status =
         cella_verify(attestation_of(verification), &verification->options, &verdict, &error);
     if (status != CELLA_OK)
-        return cli_fail(status, &error, NULL);
+        return cli_fail(cella_fail_context(&error, status, "%s", path), &error, NULL);
     if (json) {
         cli_json_print(cli_verdict_json(&verdict));
         return 0;
@@ -139,18 +142,21 @@ static int run(int argc, char **argv, struct cli_verification *verification) {
             return cli_fail(status, &error, NULL);
     }
     if (argc - optind != 2)
-        return cli_usage(usage, "attest takes show or verify and one file");
+        return cli_usage(usage, "attest takes show or verify and one file, or fetch");
     const char *verb = argv[optind];
     bool is_show = strcmp(verb, "show") == 0;
     if (!is_show && strcmp(verb, "verify") != 0)
-        return cli_usage(usage, "\"%s\" is neither show nor verify", verb);
+        return cli_usage(usage, "\"%s\" is none of show, verify, fetch", verb);
     enum cella_status status = cli_read_attestation(argv[optind + 1], verification, &error);
     if (status != CELLA_OK)
         return cli_fail(status, &error, NULL);
-    return is_show ? show(verification, json) : verify(verification, json);
+    return is_show ? show(verification, argv[optind + 1], json)
+                   : verify(verification, argv[optind + 1], json);
 }
 
 int cli_verb_attest(int argc, char **argv) {
+    if (argc >= 2 && strcmp(argv[1], "fetch") == 0)
+        return cli_attest_fetch(argc - 1, argv + 1);
     struct cli_verification verification = {0};
     int code = run(argc, argv, &verification);
     cli_verification_deinit(&verification);

@@ -11,8 +11,15 @@ struct cella_sgx_anchor {
     struct cella_ecdsa_public *own_key; /* NULL for the built-in ones; freed by deinit */
 };
 
+/* Takes a caller's root: exactly one certificate with a P-256 key, DER or PEM. CELLA_DAMAGED,
+ * CELLA_NO_MEMORY.
+ */
+enum cella_status cella_sgx_root_read(struct cella_bytes certificate,
+                                      uint8_t ret_key[CELLA_ECDSA_PUBLIC_SIZE]);
+
 /* Finds the root with the public key X||Y: Intel's, the simulated one, or one that the caller named.
- * CELLA_UNTRUSTED_ROOT; CELLA_CERTIFICATE_INVALID: a root of the caller cannot be read. */
+ * CELLA_UNTRUSTED_ROOT; CELLA_CERTIFICATE_INVALID: a root of the caller cannot be read,
+ * whether it is needed or not. */
 enum cella_status cella_sgx_anchor_find(const uint8_t public_key[CELLA_ECDSA_PUBLIC_SIZE],
                                         const struct cella_verify_options *options,
                                         struct cella_sgx_anchor *ret_anchor, struct cella_error *error);

@@ -126,6 +126,26 @@ static void vouching_for_the_simulated_root_changes_nothing(void **state) {
     fixture_close(&fixture);
 }
 
+static void a_root_of_the_caller_that_cannot_be_read_is_refused_even_when_it_is_not_needed(void **state) {
+    struct fixture fixture;
+    fixture_open(&fixture, false);
+    struct cella_verify_root roots[2] = {{.certificate = CELLA_BYTES(cella_sim_root, CELLA_SIM_ROOT_SIZE)},
+                                         {.certificate = CELLA_BYTES(cella_sim_root, CELLA_SIM_ROOT_SIZE)}};
+    struct cella_bytes bytes = attest(fixture.machine, NULL, 0);
+    struct cella_verify_options options = options_at(CELLA_LEVEL_INSECURE);
+    struct cella_verdict verdict;
+    options.roots = roots;
+    options.root_count = 2;
+    assert_status(cella_verify(bytes, &options, &verdict, NULL), CELLA_OK);
+    roots[1].certificate.size--;
+    assert_status(cella_verify(bytes, &options, &verdict, NULL), CELLA_CERTIFICATE_INVALID);
+    roots[1].certificate = CELLA_BYTES("junk", 4);
+    assert_status(cella_verify(bytes, &options, &verdict, NULL), CELLA_CERTIFICATE_INVALID);
+    roots[1].certificate = CELLA_BYTES(NULL, 0);
+    assert_status(cella_verify(bytes, &options, &verdict, NULL), CELLA_CERTIFICATE_INVALID);
+    fixture_close(&fixture);
+}
+
 static void a_vendor_of_ones_own_is_untrusted_until_named_and_secure_when_vouched_for(void **state) {
     struct fixture fixture;
     fixture_open(&fixture, true);
@@ -210,6 +230,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_simulated_machine_is_insecure_whatever_else_holds),
         cmocka_unit_test(vouching_for_the_simulated_root_changes_nothing),
+        cmocka_unit_test(a_root_of_the_caller_that_cannot_be_read_is_refused_even_when_it_is_not_needed),
         cmocka_unit_test(a_vendor_of_ones_own_is_untrusted_until_named_and_secure_when_vouched_for),
         cmocka_unit_test(a_platform_below_the_required_version_is_out_of_date),
         cmocka_unit_test(expired_collateral_is_refused),
