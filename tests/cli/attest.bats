@@ -141,6 +141,13 @@ teardown() { cella_teardown; }
     [ "$(jq -r .level <<<"$output")" = INSECURE ]
     run_cella attest verify own.bin --constraint "C:$hash" --root root.pem
     expect_status REFUSED_LEVEL 4
+    run_cella attest verify own.bin --constraint "C:$hash" --vouched-root root.pem --json
+    expect_ok
+    [ "$(jq -r .level <<<"$output")" = SECURE ]
+    cella sim new other --own-vendor
+    cella sim show other --root >other.pem
+    run_cella attest verify own.bin --constraint "C:$hash" --vouched-root other.pem
+    expect_status UNTRUSTED_ROOT 4
 }
 
 @test "only a revocation list may be missing" {

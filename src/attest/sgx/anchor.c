@@ -25,12 +25,11 @@ enum cella_status cella_sgx_root_read(struct cella_bytes certificate,
     struct cella_certificate root;
     struct cella_bytes rest = certificate;
     uint8_t der[CELLA_CERTIFICATE_SIZE_MAX];
-    uint8_t second[CELLA_CERTIFICATE_SIZE_MAX];
     size_t size = 0;
     if (cella_pem_next(&rest, der, &size) == CELLA_OK) {
         size_t second_size = 0;
-        /* Which of several is meant nobody can know. */
-        if (cella_pem_next(&rest, second, &second_size) != CELLA_NOT_FOUND)
+        /* Which of several is meant nobody can know. Where there is no second one, `der` stays as it is. */
+        if (cella_pem_next(&rest, der, &second_size) != CELLA_NOT_FOUND)
             return CELLA_DAMAGED;
         certificate = CELLA_BYTES(der, size);
     }
