@@ -56,6 +56,8 @@ struct cella_client_options {
     size_t mail_limit;        /* 64 MiB: of one reply or post */
     bool no_padding;          /* bodies are not rounded up to size classes: their sizes show */
     bool empty_first_message; /* sends nothing of a request before the enclave has proven its fresh key */
+    bool look_only; /* cella_client_open for cella_client_attest alone: no file is written or locked, and
+                       what would have to be kept (mail, polls) is CELLA_ARGUMENT */
     int64_t (*now)(void *context);             /* seconds of Unix time; NULL: the system clock */
     void (*pause)(void *context, unsigned ms); /* between attempts; NULL: sleeps */
     void *time_context;                        /* of both */
@@ -68,7 +70,8 @@ struct cella_client_options {
 enum cella_status cella_client_new(const struct cella_client_options *options,
                                    struct cella_client **ret_client, struct cella_error *error);
 
-/* Opens the client in state_path. url, enclave and constraint may be given to replace the stored ones.
+/* Opens the client in state_path. url, enclave and constraint may be given to replace the stored ones: in the
+ * file they do after the first instance that was attested under them, so a wrong one spoils no client.
  * CELLA_NOT_FOUND, CELLA_PERMISSION (others may read the file), CELLA_CLIENT_STATE (damaged: it is kept as it
  * is), CELLA_CLIENT_BUSY (another process has it open). */
 enum cella_status cella_client_open(const struct cella_client_options *options,

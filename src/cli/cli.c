@@ -54,6 +54,14 @@ int cli_usage_option(const char *usage, char **argv) {
                            word);
 }
 
+int cli_usage_value(const char *usage, const struct option *options, int code, const char *value,
+                    const char *allowed) {
+    while (options->name != NULL && options->val != code)
+        options++;
+    return cli_usage(usage, "\"%s\" is not a value for --%s, which takes %s", value,
+                     options->name != NULL ? options->name : "?", allowed);
+}
+
 void cli_say(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);

@@ -30,6 +30,12 @@ int cli_usage(const char *usage, const char *format, ...) __attribute__((format(
  * the usage text; returns 2. (main() silences getopt's own message.) */
 int cli_usage_option(const char *usage, char **argv);
 
+struct option;
+/* For a value that is wrong: names the long option of `code` and what it takes, prints the usage text;
+ * returns 2. */
+int cli_usage_value(const char *usage, const struct option *options, int code, const char *value,
+                    const char *allowed);
+
 /* Everything below that prints texts makes them safe for a terminal (cella_text_clean): much of it was
  * written by a host, or by whoever named a file. Only a verb's usage text keeps its line ends. */
 

@@ -24,7 +24,8 @@ struct cli_serve {
     struct cella_host *host;
     struct cella_http *http;
     char url[128];
-    int lock_fd; /* of the state folder's lock */
+    int lock_fd;  /* of the state folder's lock */
+    int listener; /* bound before anything is started; -1 once the server has it */
     sigset_t signals;
     pthread_mutex_t lock; /* the end below */
     bool ended;
@@ -85,6 +86,7 @@ enum cella_status cli_serve_new(const struct cli_serve_options *options, struct 
         return cella_fail(error, CELLA_NO_MEMORY, "no memory for a host");
     serve->options = *options;
     serve->lock_fd = -1;
+    serve->listener = -1;
     serve->log = (struct cli_serve_log){.json = options->log_json, .level = options->log_level};
     snprintf(serve->state_path, sizeof serve->state_path, "%s", options->state_path);
     pthread_mutex_init(&serve->lock, NULL);
@@ -100,6 +102,8 @@ enum cella_status cli_serve_new(const struct cli_serve_options *options, struct 
         status = cella_http_token_load(serve->state_path, true, serve->token, error);
     struct cella_host_options host = {.restart_limit = options->restart_limit,
                                       .events = {.context = serve, .ended = on_ended, .log = on_log}};
+    if (status == CELLA_OK)
+        status = cella_http_bind(&serve->options.http.listen, &serve->listener, error);
     if (status == CELLA_OK)
         status = cella_host_new(&host, &serve->host, error);
     if (status != CELLA_OK) {
@@ -141,6 +145,7 @@ enum cella_status cli_serve_listen(struct cli_serve *serve, struct cella_error *
     char path[PATH_MAX], line[sizeof serve->url + 1], facts[256];
     struct cella_http_options http = serve->options.http;
     http.token = serve->token;
+    http.listener = &serve->listener;
     enum cella_status status = cella_http_new(serve->host, &http, &serve->http, error);
     if (status != CELLA_OK)
         return status;
@@ -182,6 +187,8 @@ void cli_serve_free(struct cli_serve *serve) {
     pthread_sigmask(SIG_UNBLOCK, &mortal, NULL);
     cella_http_free(serve->http);
     cella_host_free(serve->host);
+    if (serve->listener >= 0)
+        close(serve->listener);
     if (serve->lock_fd >= 0)
         close(serve->lock_fd);
     cella_wipe(serve->token, sizeof serve->token);

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "cli/place.h"
 #include "cli/serve.h"
+#include "cli/verb_image.h"
 #include "base/error.h"
 #include <getopt.h>
 #include <stdio.h>
@@ -29,7 +30,7 @@ static const char usage[] =
     "  --connections-per-address N   of those from one address (256)\n"
     "  --log text|json          form of the log on standard error\n"
     "  --log-level LEVEL        debug, info, warning or error (info)\n"
-    "  --dry-run                check options and files, start nothing\n";
+    "  --dry-run                check options, images, TLS and the address; start nothing\n";
 
 enum option_code {
     OPTION_STATE = 256,
@@ -81,6 +82,7 @@ struct request {
     const char *machine;
     struct image images[IMAGE_LIMIT];
     size_t image_count;
+    const char *twice; /* a name that two images were given, or NULL */
     bool dry_run;
 };
 
@@ -97,7 +99,7 @@ static bool take_image(struct request *request, const char *text) {
         return false;
     for (size_t i = 0; i < request->image_count; i++)
         if (strcmp(request->images[i].name, image->name) == 0)
-            return false;
+            request->twice = image->name;
     request->image_count++;
     return true;
 }
@@ -154,6 +156,27 @@ static bool take_option(struct request *request, int code, const char *value) {
     }
 }
 
+static const char *allowed_for(int code) {
+    switch (code) {
+    case OPTION_IMAGE:
+        return "NAME=FILE, at most 64 times; a name is 1 to 64 letters, digits, '-' and '_', the first one a "
+               "letter or digit";
+    case OPTION_LISTEN:
+        return "ADDRESS:PORT with a numeric address, for example 127.0.0.1:7700";
+    case OPTION_RESTART:
+        return "a number from 1 to 16";
+    case OPTION_BODY_LIMIT:
+        return "a number of bytes from 1024 to 4294967296";
+    case OPTION_CONNECTIONS:
+    case OPTION_PER_ADDRESS:
+        return "a number from 1 to 1000000";
+    case OPTION_LOG:
+        return "text or json";
+    default:
+        return "debug, info, warning or error";
+    }
+}
+
 static enum cella_status check(const struct request *request, const char *machine,
                                struct cella_error *error) {
     const struct cella_http_options *http = &request->serve.http;
@@ -167,6 +190,29 @@ static enum cella_status check(const struct request *request, const char *machin
     if (request->image_count > 0 && (stat(machine, &info) != 0 || !S_ISDIR(info.st_mode)))
         return cella_fail(error, CELLA_NOT_FOUND, "there is no machine in %s", machine);
     return CELLA_OK;
+}
+
+/* What a start would find out: are the images whole, does TLS load, is the address free? */
+static enum cella_status rehearse(const struct request *request, struct cella_error *error) {
+    struct cella_host *host = NULL;
+    struct cella_http *http = NULL;
+    enum cella_status status = CELLA_OK;
+    for (size_t i = 0; i < request->image_count && status == CELLA_OK; i++) {
+        struct cli_image loaded = {0};
+        status = cli_image_load(request->images[i].path, &loaded, error);
+        if (status == CELLA_OK)
+            status = cella_image_verify(&loaded.image, error);
+        cli_image_unload(&loaded);
+        if (status != CELLA_OK)
+            cella_fail_context(error, status, "%s", request->images[i].path);
+    }
+    if (status == CELLA_OK)
+        status = cella_host_new(NULL, &host, error);
+    if (status == CELLA_OK)
+        status = cella_http_new(host, &request->serve.http, &http, error);
+    cella_http_free(http);
+    cella_host_free(host);
+    return status;
 }
 
 static enum cella_status start_all(const struct request *request, struct cli_serve *serve,
@@ -199,6 +245,8 @@ static int serve_until_signal(struct request *request) {
             snprintf(machine, sizeof machine, "%s", request->machine);
         status = check(request, machine, &error);
     }
+    if (status == CELLA_OK && request->dry_run)
+        status = rehearse(request, &error);
     if (status != CELLA_OK)
         return cli_fail(status, &error, hint_for(status, machine));
     if (request->dry_run) {
@@ -228,9 +276,11 @@ int cli_verb_host(int argc, char **argv) {
         if (code == '?' || code == ':')
             return cli_usage_option(usage, argv);
         if (!take_option(&request, code, optarg))
-            return cli_usage(usage, "\"%s\" is not a value for %s", optarg, argv[optind - 1]);
+            return cli_usage_value(usage, options, code, optarg, allowed_for(code));
     }
     if (optind < argc)
         return cli_usage(usage, "\"%s\" is one argument too many", argv[optind]);
+    if (request.twice != NULL)
+        return cli_usage(usage, "--image gives the name \"%s\" twice", request.twice);
     return serve_until_signal(&request);
 }

@@ -34,9 +34,9 @@ static const char usage[] =
     "  show               explain a sealed mail's clear part\n"
     "\n"
     "  --state FILE       the client; send makes it if it is missing\n"
-    "  --url URL          of the host, https://host:7700   } kept in the client;\n"
-    "  --enclave NAME     the enclave's name there          } given again they\n"
-    "  --constraint LINE  which instances are acceptable   } replace what is kept\n"
+    "  --url URL          of the host, https://host:7700   } kept in the client; given\n"
+    "  --enclave NAME     the enclave's name there         } again they replace what is\n"
+    "  --constraint LINE  which instances are acceptable   } kept, once one passed them\n"
     "  --ca FILE          certificates (PEM) that the host's TLS must chain to\n"
     "  --topic TOPIC      1 to 255 letters, digits and '-' (default)\n"
     "  --envelope FILE    bytes that the host may read too\n"
@@ -46,7 +46,7 @@ static const char usage[] =
     "  --no-padding       do not hide the body's exact size\n"
     "  --wait SECONDS     how long poll waits for a post, 0 to 60 (0)\n"
     "  --json             print as JSON (poll, show)\n"
-    "  --dry-run          attest and check, send nothing (send)\n";
+    "  --dry-run          attest and check; send, make and change nothing (send, new-key)\n";
 
 #define BODY_LIMIT ((size_t)64 << 20)
 
@@ -95,6 +95,7 @@ struct request {
     unsigned wait_ms;
     bool json;
     bool dry_run;
+    const char *hint; /* what helps with the failure; NULL: what the status says */
 };
 
 static bool take_option(struct request *request, int code, const char *value) {
@@ -149,7 +150,7 @@ static void print_key(const struct cella_client *client) {
     puts(text);
 }
 
-static enum cella_status make_key(const struct request *request, struct cella_error *error) {
+static enum cella_status make_key(struct request *request, struct cella_error *error) {
     struct cella_client *client = NULL;
     if (request->dry_run) {
         if (access(request->client.state_path, F_OK) == 0)
@@ -159,15 +160,25 @@ static enum cella_status make_key(const struct request *request, struct cella_er
         return CELLA_OK;
     }
     enum cella_status status = cella_client_new(&request->client, &client, error);
+    if (status == CELLA_NOT_FOUND)
+        request->hint = "make the folder of --state first, or name another file";
     if (status == CELLA_OK)
         print_key(client);
     cella_client_free(client);
     return status;
 }
 
-static enum cella_status show_key(const struct request *request, struct cella_error *error) {
+static enum cella_status open_client(struct request *request, struct cella_client **ret_client,
+                                     struct cella_error *error) {
+    enum cella_status status = cella_client_open(&request->client, ret_client, error);
+    if (status == CELLA_NOT_FOUND)
+        request->hint = "name the client with --state, or make one: cella mail new-key --state FILE";
+    return status;
+}
+
+static enum cella_status show_key(struct request *request, struct cella_error *error) {
     struct cella_client *client = NULL;
-    enum cella_status status = cella_client_open(&request->client, &client, error);
+    enum cella_status status = open_client(request, &client, error);
     if (status == CELLA_OK)
         print_key(client);
     cella_client_free(client);
@@ -175,58 +186,106 @@ static enum cella_status show_key(const struct request *request, struct cella_er
 }
 
 /* The client in the state file, made when it is missing and everything is given that it needs. */
-static enum cella_status open_or_make(const struct request *request, struct cella_client **ret_client,
+static enum cella_status open_or_make(struct request *request, struct cella_client **ret_client,
                                       struct cella_error *error) {
-    enum cella_status status = cella_client_open(&request->client, ret_client, error);
-    if (status != CELLA_NOT_FOUND || request->client.url == NULL || request->client.constraint == NULL)
+    struct cella_client_options *client = &request->client;
+    client->look_only = request->dry_run;
+    enum cella_status status = open_client(request, ret_client, error);
+    if (status != CELLA_NOT_FOUND || access(client->state_path, F_OK) == 0 ||
+        (client->url == NULL && client->enclave == NULL && client->constraint == NULL))
         return status;
-    status = cella_client_new(&request->client, ret_client, error);
+    request->hint = "a new client needs --url, --enclave and --constraint; check --state if it is not new";
+    const char *missing = client->url == NULL          ? "--url"
+                          : client->enclave == NULL    ? "--enclave"
+                          : client->constraint == NULL ? "--constraint"
+                                                       : NULL;
+    if (missing != NULL)
+        return cella_fail(error, CELLA_USAGE, "there is no client %s, and to make it %s is needed",
+                          client->state_path, missing);
+    struct cella_client_options made = *client;
+    if (request->dry_run)
+        made.state_path = NULL;
+    status = cella_client_new(&made, ret_client, error);
+    request->hint =
+        status == CELLA_NOT_FOUND ? "make the folder of --state first, or name another file" : NULL;
     if (status == CELLA_OK)
-        cli_say("made the client %s with a new key", request->client.state_path);
+        cli_say("%s the client %s with a new key", request->dry_run ? "would make" : "made",
+                client->state_path);
     return status;
 }
 
-static enum cella_status send_body(const struct request *request, struct cella_client *client,
-                                   struct cella_error *error) {
-    uint8_t *body = NULL, *envelope = NULL;
-    size_t size = 0, envelope_size = 0;
+struct parts {
+    uint8_t *body, *envelope;
+    size_t body_size, envelope_size;
+};
+
+static void drop_parts(struct parts *parts) {
+    cella_wipe_free(parts->body, parts->body_size);
+    free(parts->envelope);
+}
+
+/* What is to be sent, before a client is made or opened for it. A dry run leaves standard input alone. */
+static enum cella_status read_parts(struct request *request, struct parts *parts, struct cella_error *error) {
+    enum cella_status status = CELLA_OK;
+    if (request->file != NULL || !request->dry_run)
+        status = cli_read_body(request->file, BODY_LIMIT, &parts->body, &parts->body_size, error);
+    if (status == CELLA_NOT_FOUND)
+        request->hint = "check the name of the file to send; without one standard input is sent";
+    if (status != CELLA_OK || request->envelope_path == NULL)
+        return status;
+    status = cli_read_body(request->envelope_path, CELLA_MAIL_ENVELOPE_MAX, &parts->envelope,
+                           &parts->envelope_size, error);
+    if (status == CELLA_NOT_FOUND)
+        request->hint = "check the name of the file after --envelope";
+    return status;
+}
+
+static enum cella_status send_parts(struct request *request, struct cella_client *client,
+                                    const struct parts *parts, struct cella_error *error) {
     bool replied = false;
     struct cella_client_mail reply = {.topic = NULL};
-    enum cella_status status = cli_read_body(request->file, BODY_LIMIT, &body, &size, error);
-    if (status == CELLA_OK && request->envelope_path != NULL)
-        status =
-            cli_read_body(request->envelope_path, CELLA_MAIL_ENVELOPE_MAX, &envelope, &envelope_size, error);
     struct cella_client_request mail = {.topic = request->topic,
-                                        .envelope = CELLA_BYTES(envelope, envelope_size),
-                                        .body = CELLA_BYTES(body, size)};
+                                        .envelope = CELLA_BYTES(parts->envelope, parts->envelope_size),
+                                        .body = CELLA_BYTES(parts->body, parts->body_size)};
     enum cella_client_key key = request->mailbox ? CELLA_CLIENT_KEY_MAILBOX : CELLA_CLIENT_KEY_SESSION;
-    if (status == CELLA_OK && (request->one_shot || request->mailbox))
-        status = cella_client_send(client, key, &mail, &replied, &reply, error);
-    else if (status == CELLA_OK)
-        status = cella_client_request(client, &mail, &replied, &reply, error);
+    enum cella_status status = request->one_shot || request->mailbox
+                                   ? cella_client_send(client, key, &mail, &replied, &reply, error)
+                                   : cella_client_request(client, &mail, &replied, &reply, error);
     if (status == CELLA_OK && replied)
         status = cli_write_body(CELLA_BYTES(reply.body, reply.body_size), error);
     else if (status == CELLA_OK)
         cli_say("the enclave took the request and sent no reply");
+    if (status == CELLA_NOT_FOUND)
+        request->hint = request->mailbox
+                            ? "an enclave without a vault has no mailbox key: send without --mailbox"
+                            : "the host runs no enclave of this name: check --enclave and --url";
     cella_client_mail_deinit(&reply);
-    cella_wipe_free(body, size);
-    free(envelope);
     return status;
 }
 
-static enum cella_status send_request(const struct request *request, struct cella_error *error) {
-    struct cella_client *client = NULL;
-    enum cella_status status = open_or_make(request, &client, error);
-    if (status == CELLA_OK && request->dry_run) {
-        status = cella_client_attest(client, NULL, error);
-        if (status == CELLA_OK)
-            cli_say("the instance satisfies the constraint; nothing was sent");
-    } else if (status == CELLA_OK) {
-        status = send_body(request, client, error);
-    }
+static enum cella_status attest_only(struct request *request, struct cella_client *client,
+                                     struct cella_error *error) {
+    enum cella_status status = cella_client_attest(client, NULL, error);
     if (status == CELLA_OK)
+        cli_say("the instance satisfies the constraint; nothing was sent");
+    if (status == CELLA_NOT_FOUND)
+        request->hint = "the host runs no enclave of this name: check --enclave and --url";
+    return status;
+}
+
+static enum cella_status send_request(struct request *request, struct cella_error *error) {
+    struct cella_client *client = NULL;
+    struct parts parts = {.body = NULL};
+    enum cella_status status = read_parts(request, &parts, error);
+    if (status == CELLA_OK)
+        status = open_or_make(request, &client, error);
+    if (status == CELLA_OK)
+        status = request->dry_run ? attest_only(request, client, error)
+                                  : send_parts(request, client, &parts, error);
+    if (status == CELLA_OK && !request->dry_run)
         status = cella_client_save(client, error);
     cella_client_free(client);
+    drop_parts(&parts);
     return status;
 }
 
@@ -254,11 +313,11 @@ static enum cella_status print_post(const struct cella_client_mail *mail, bool j
     return CELLA_OK;
 }
 
-static enum cella_status poll_post(const struct request *request, struct cella_error *error) {
+static enum cella_status poll_post(struct request *request, struct cella_error *error) {
     struct cella_client *client = NULL;
     struct cella_client_mail mail = {.topic = NULL};
     bool arrived = false;
-    enum cella_status status = cella_client_open(&request->client, &client, error);
+    enum cella_status status = open_client(request, &client, error);
     if (status == CELLA_OK)
         status = cella_client_poll(client, request->wait_ms, &arrived, &mail, error);
     if (status == CELLA_OK && !arrived)
@@ -273,11 +332,14 @@ static enum cella_status poll_post(const struct request *request, struct cella_e
     return status;
 }
 
-static enum cella_status give_up(const struct request *request, struct cella_error *error) {
+static enum cella_status give_up(struct request *request, struct cella_error *error) {
     struct cella_client *client = NULL;
-    enum cella_status status = cella_client_open(&request->client, &client, error);
-    if (status == CELLA_OK && !request->dry_run)
-        status = cella_client_give_up(client, request->topic != NULL ? request->topic : "default", error);
+    enum cella_status status = open_client(request, &client, error);
+    if (status == CELLA_OK) {
+        status = cella_client_give_up(client, request->topic, error);
+        if (status == CELLA_NOT_FOUND)
+            request->hint = "nothing has to be given up; name another topic with --topic if you meant one";
+    }
     cella_client_free(client);
     return status;
 }
@@ -296,7 +358,7 @@ static json_t *describe(const struct cella_mail_shape *shape) {
                      (json_int_t)shape->padded_size);
 }
 
-static enum cella_status show_mail(const struct request *request, struct cella_error *error) {
+static enum cella_status show_mail(struct request *request, struct cella_error *error) {
     uint8_t *mail = NULL;
     size_t size = 0;
     struct cella_mail_shape shape;
@@ -329,18 +391,27 @@ static const struct action {
     const char *name;
     bool needs_state;
     bool takes_file;
-    enum cella_status (*run)(const struct request *request, struct cella_error *error);
+    bool takes_json;
+    bool takes_dry_run;
+    enum cella_status (*run)(struct request *request, struct cella_error *error);
 } actions[] = {
-    {"new-key", true, false, make_key}, {"key", true, false, show_key},    {"send", true, true, send_request},
-    {"poll", true, false, poll_post},   {"give-up", true, false, give_up}, {"show", false, true, show_mail},
+    {"new-key", true, false, false, true, make_key}, {"key", true, false, false, false, show_key},
+    {"send", true, true, false, true, send_request}, {"poll", true, false, true, false, poll_post},
+    {"give-up", true, false, false, false, give_up}, {"show", false, true, true, false, show_mail},
 };
 
 static const char *hint_for(enum cella_status status, const struct request *request) {
-    if (status == CELLA_NOT_FOUND && request->client.url == NULL && request->client.state_path != NULL)
-        return "name the client with --state, or make one: cella mail new-key --state FILE";
+    if (request->hint != NULL)
+        return request->hint;
     if (status == CELLA_CLIENT_PENDING)
         return "send the earlier request again, or: cella mail give-up --state FILE --topic TOPIC";
+    if (status == CELLA_MAIL_NAME_USED)
+        return "send it again: it then goes under a new name";
     return NULL;
+}
+
+static const char *allowed_for(int code) {
+    return code == OPTION_TOPIC ? "1 to 255 letters, digits and '-'" : "a number of seconds from 0 to 60";
 }
 
 static int act(const struct action *action, int argc, char **argv, struct request *request) {
@@ -349,6 +420,10 @@ static int act(const struct action *action, int argc, char **argv, struct reques
         return cli_usage(usage, "\"%s\" is one argument too many", argv[argc - 1]);
     if (action->needs_state && request->client.state_path == NULL)
         return cli_usage(usage, "--state is needed");
+    if (request->json && !action->takes_json)
+        return cli_usage(usage, "%s does not take --json", action->name);
+    if (request->dry_run && !action->takes_dry_run)
+        return cli_usage(usage, "%s does not take --dry-run", action->name);
     if (optind < argc)
         request->file = argv[optind];
     enum cella_status status = action->run(request, &error);
@@ -372,7 +447,7 @@ int cli_verb_mail(int argc, char **argv) {
         if (code == '?' || code == ':')
             return cli_usage_option(usage, argv);
         if (!take_option(&request, code, optarg))
-            return cli_usage(usage, "\"%s\" is not a value for %s", optarg, argv[optind - 1]);
+            return cli_usage_value(usage, options, code, optarg, allowed_for(code));
     }
     if (action == NULL)
         return cli_usage(usage, "say what to do: new-key, key, send, poll, give-up or show");

@@ -181,6 +181,19 @@ static int run_request(struct request *request) {
     return status == CELLA_OK ? 0 : cli_fail(status, &error, NULL);
 }
 
+static const char *allowed_for(int code) {
+    switch (code) {
+    case OPTION_NAME:
+        return "1 to 64 letters, digits, '-' and '_', the first one a letter or digit";
+    case OPTION_LISTEN:
+        return "ADDRESS:PORT with a numeric address, for example 127.0.0.1:7700";
+    case OPTION_LOG:
+        return "text or json";
+    default:
+        return "debug, info, warning or error";
+    }
+}
+
 int cli_verb_run(int argc, char **argv) {
     struct request request = {.serve = {.log_level = CLI_LOG_WARNING, .end_with_enclave = true}};
     char name[CELLA_HOST_NAME_LIMIT + 1];
@@ -193,7 +206,7 @@ int cli_verb_run(int argc, char **argv) {
         if (code == '?' || code == ':')
             return cli_usage_option(usage, argv);
         if (!take_option(&request, code, optarg))
-            return cli_usage(usage, "\"%s\" is not a value for %s", optarg, argv[optind - 1]);
+            return cli_usage_value(usage, options, code, optarg, allowed_for(code));
     }
     if (argc - optind != 1)
         return cli_usage(usage, "one image is needed");

@@ -84,6 +84,7 @@ static enum cella_status judge(struct cella_client *client, struct cella_bytes a
     if (status != CELLA_OK)
         return status;
     remember(client, &verdict);
+    cella_client_settings_proven(client);
     client->attested = true;
     client->attested_at = options.at;
     return CELLA_OK;

@@ -48,6 +48,7 @@ static enum cella_status begin(const struct cella_client_options *options, struc
     client->lock = -1;
     client->attempt_limit = options->attempt_limit == 0 ? 5 : options->attempt_limit;
     client->empty_first_message = options->empty_first_message;
+    client->look_only = options->look_only;
     client->padding = options->no_padding ? CELLA_MAIL_PADDING_NONE : CELLA_MAIL_PADDING_CLASS;
     client->now = options->now != NULL ? options->now : system_now;
     client->pause = options->pause != NULL ? options->pause : system_pause;
@@ -55,8 +56,10 @@ static enum cella_status begin(const struct cella_client_options *options, struc
     enum cella_status status = CELLA_OK;
     if (options->state_path != NULL) {
         client->state_path = strdup(options->state_path);
-        status = client->state_path == NULL ? cella_fail(error, CELLA_NO_MEMORY, "no memory for a client")
-                                            : lock_state(client, error);
+        if (client->state_path == NULL)
+            status = cella_fail(error, CELLA_NO_MEMORY, "no memory for a client");
+        else if (!client->look_only)
+            status = lock_state(client, error);
     }
     if (status != CELLA_OK) {
         cella_client_free(client);
@@ -66,8 +69,8 @@ static enum cella_status begin(const struct cella_client_options *options, struc
     return CELLA_OK;
 }
 
-/* Replaces a text of the state if one is given. */
-static enum cella_status take_text(struct cella_client *client, char **text, const char *given, size_t limit,
+/* Replaces a text of the state if one is given; `kept` (NULL for a new client) takes the one before. */
+static enum cella_status take_text(char **text, char **kept, const char *given, size_t limit,
                                    const char *what, struct cella_error *error) {
     if (given == NULL && *text != NULL)
         return CELLA_OK;
@@ -78,10 +81,32 @@ static enum cella_status take_text(struct cella_client *client, char **text, con
     char *copy = strdup(given == NULL ? "" : given);
     if (copy == NULL)
         return cella_fail(error, CELLA_NO_MEMORY, "no memory for a client");
-    free(*text);
+    if (*text != NULL)
+        *kept = *text;
     *text = copy;
-    client->dirty = true;
     return CELLA_OK;
+}
+
+static void drop_settings(struct cella_client_settings *settings) {
+    free(settings->url);
+    free(settings->enclave);
+    free(settings->constraint);
+    *settings = (struct cella_client_settings){.url = NULL};
+}
+
+bool cella_client_settings_on_trial(const struct cella_client *client) {
+    return client->kept.url != NULL || client->kept.enclave != NULL || client->kept.constraint != NULL;
+}
+
+void cella_client_settings_proven(struct cella_client *client) {
+    client->dirty |= cella_client_settings_on_trial(client);
+    drop_settings(&client->kept);
+}
+
+enum cella_status cella_client_may_speak(const struct cella_client *client, struct cella_error *error) {
+    return client->look_only
+               ? cella_fail(error, CELLA_ARGUMENT, "this client was opened to look only: it keeps nothing")
+               : CELLA_OK;
 }
 
 static enum cella_status connect_transport(struct cella_client *client,
@@ -109,13 +134,13 @@ static enum cella_status take_options(struct cella_client *client, const struct 
                                       struct cella_error *error) {
     struct cella_client_state *state = &client->state;
     enum cella_status status =
-        take_text(client, &state->url, options->url, CELLA_CLIENT_URL_LIMIT, "URL", error);
+        take_text(&state->url, &client->kept.url, options->url, CELLA_CLIENT_URL_LIMIT, "URL", error);
     if (status == CELLA_OK)
-        status = take_text(client, &state->enclave, options->enclave, CELLA_CLIENT_NAME_LIMIT,
+        status = take_text(&state->enclave, &client->kept.enclave, options->enclave, CELLA_CLIENT_NAME_LIMIT,
                            "enclave's name", error);
     if (status == CELLA_OK)
-        status = take_text(client, &state->constraint, options->constraint, CELLA_CONSTRAINT_LINE_MAX,
-                           "constraint", error);
+        status = take_text(&state->constraint, &client->kept.constraint, options->constraint,
+                           CELLA_CONSTRAINT_LINE_MAX, "constraint", error);
     client->has_constraint = status == CELLA_OK && state->constraint[0] != '\0';
     if (client->has_constraint)
         status = cella_constraint_parse(CELLA_BYTES(state->constraint, strlen(state->constraint)),
@@ -134,10 +159,27 @@ static enum cella_status make_key(struct cella_client *client, struct cella_erro
     return CELLA_OK;
 }
 
+static void swap(char **left, char **right) {
+    char *held = *left;
+    if (*right != NULL) {
+        *left = *right;
+        *right = held;
+    }
+}
+
+/* Between the settings in memory and the ones that the file goes on saying. */
+static void swap_settings(struct cella_client *client) {
+    swap(&client->state.url, &client->kept.url);
+    swap(&client->state.enclave, &client->kept.enclave);
+    swap(&client->state.constraint, &client->kept.constraint);
+}
+
 static enum cella_status write_file(struct cella_client *client, bool create, struct cella_error *error) {
     uint8_t *data = NULL;
     size_t size = 0;
+    swap_settings(client);
     enum cella_status status = cella_client_state_write(&client->state, &data, &size);
+    swap_settings(client);
     if (status != CELLA_OK)
         return cella_fail(error, status, "cannot write the client's state");
     status = create
@@ -215,7 +257,7 @@ enum cella_status cella_client_open(const struct cella_client_options *options,
 }
 
 enum cella_status cella_client_store(struct cella_client *client, struct cella_error *error) {
-    if (client->state_path == NULL || !client->dirty)
+    if (client->state_path == NULL || client->look_only || !client->dirty)
         return CELLA_OK;
     if (client->session != NULL) {
         uint8_t *session = NULL;
@@ -243,6 +285,7 @@ void cella_client_free(struct cella_client *client) {
     cella_client_store(client, NULL);
     cella_mail_session_free(client->session);
     cella_client_state_deinit(&client->state);
+    drop_settings(&client->kept);
     cella_x25519_deinit(&client->key);
     cella_client_http_free(client->http);
     if (client->lock >= 0)

@@ -11,6 +11,11 @@
 
 #define CELLA_CLIENT_ATTESTATION_AGE_S (24 * 3600) /* a client that runs longer than this attests again */
 
+/* What a caller may replace. */
+struct cella_client_settings {
+    char *url, *enclave, *constraint;
+};
+
 struct cella_client {
     struct cella_client_transport transport;
     struct cella_client_http *http; /* NULL with a transport of the caller's */
@@ -29,7 +34,10 @@ struct cella_client {
     struct cella_client_state state;
     struct cella_mail_session *session; /* NULL before the first attestation */
     bool dirty;                         /* memory knows more than the state file */
-    bool attested;                      /* by this process */
+    bool look_only;                     /* the state file is not written */
+    struct cella_client_settings
+        kept;      /* what the file goes on saying until state's are proven; NULL: the same */
+    bool attested; /* by this process */
     int64_t attested_at;
     uint8_t *attestation;
     size_t attestation_size;
@@ -37,6 +45,13 @@ struct cella_client {
 
 /* Brings the file up to date if there is one and anything changed. */
 enum cella_status cella_client_store(struct cella_client *client, struct cella_error *error);
+
+/* An instance was attested under the settings in memory: the file may say them too. */
+void cella_client_settings_proven(struct cella_client *client);
+/* Is there a setting that no instance was attested under? */
+bool cella_client_settings_on_trial(const struct cella_client *client);
+/* CELLA_ARGUMENT for a client that was opened to look only. */
+enum cella_status cella_client_may_speak(const struct cella_client *client, struct cella_error *error);
 
 /* Attests if this process has not, or not for a day. */
 enum cella_status cella_client_ensure(struct cella_client *client, struct cella_error *error);

@@ -89,7 +89,9 @@ static enum cella_status take_post(struct cella_client *client, struct cella_byt
 enum cella_status cella_client_poll(struct cella_client *client, unsigned wait_ms, bool *ret_arrived,
                                     struct cella_client_mail *ret_mail, struct cella_error *error) {
     /* Posts can be opened only by a client that has spoken to the instance; it has attested it then. */
-    enum cella_status status = client->session == NULL ? cella_client_ensure(client, error) : CELLA_OK;
+    enum cella_status status = cella_client_may_speak(client, error);
+    if (status == CELLA_OK && (client->session == NULL || cella_client_settings_on_trial(client)))
+        status = cella_client_ensure(client, error);
     for (unsigned i = 0; status == CELLA_OK && i < SKIP_LIMIT; i++) {
         uint8_t *post = NULL;
         size_t size = 0;

@@ -319,8 +319,10 @@ static enum cella_status conclude(struct work *work, enum cella_status status, b
     if (status == CELLA_MAIL_NAME_USED && !answered) {
         /* The next request copes with a name that is used. */
         note(work, CELLA_CLIENT_GIVEN_UP, NULL);
-        cella_fail_context(error, status,
-                           "the host said that an earlier request was refused, but it was done");
+        cella_fail_context(
+            error, status,
+            "this client file was restored or copied, or the host lied that an earlier request "
+            "was refused");
     }
     return status;
 }
@@ -357,7 +359,9 @@ static enum cella_status exchange(struct cella_client *client, const struct cell
     if (!cella_mail_topic_valid(CELLA_BYTES(work.topic, strlen(work.topic))))
         return cella_fail(error, CELLA_MAIL_TOPIC, "a topic is 1 to 255 letters, digits and '-'");
     digest_request(&work);
-    enum cella_status status = cella_client_ensure(client, error);
+    enum cella_status status = cella_client_may_speak(client, error);
+    if (status == CELLA_OK)
+        status = cella_client_ensure(client, error);
     if (status == CELLA_OK)
         status = look_back(&work, error);
     if (status == CELLA_OK)
@@ -391,8 +395,11 @@ enum cella_status cella_client_send(struct cella_client *client, enum cella_clie
 
 enum cella_status cella_client_give_up(struct cella_client *client, const char *topic,
                                        struct cella_error *error) {
-    struct cella_client_pending *entry =
-        cella_client_pending_find(&client->state, topic != NULL ? topic : "default");
+    topic = topic != NULL ? topic : "default";
+    enum cella_status status = cella_client_may_speak(client, error);
+    if (status != CELLA_OK)
+        return status;
+    struct cella_client_pending *entry = cella_client_pending_find(&client->state, topic);
     if (entry == NULL)
         return cella_fail(error, CELLA_NOT_FOUND, "every request on topic %s is answered", topic);
     if (entry->outcome == CELLA_CLIENT_LOST)

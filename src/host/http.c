@@ -6,7 +6,9 @@
 #include "base/secret.h"
 #include "crypto/random.h"
 #include "host/http_internal.h"
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,8 +45,71 @@ static void take_options(struct cella_http_options *to, const struct cella_http_
     DEFAULT(thread_count, processors < 1 ? 1 : processors > 8 ? 8 : (unsigned)processors);
     DEFAULT(spin_us, processors > 1 ? 50 : 0);
 #undef DEFAULT
-    if (to->listen.ss_family == AF_UNSPEC)
-        cella_http_listen_parse("127.0.0.1:7700", &to->listen, NULL);
+}
+
+static enum cella_status fail_listen(const struct sockaddr_storage *listen, int number,
+                                     struct cella_error *error) {
+    char address[INET6_ADDRSTRLEN] = "";
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)listen;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)listen;
+    bool is_v6 = listen->ss_family == AF_INET6;
+    inet_ntop(listen->ss_family, is_v6 ? (const void *)&v6->sin6_addr : &v4->sin_addr, address,
+              sizeof address);
+    return cella_fail(error, CELLA_HTTP_LISTEN, "cannot listen on %s%s%s:%u: %s", is_v6 ? "[" : "", address,
+                      is_v6 ? "]" : "", ntohs(is_v6 ? v6->sin6_port : v4->sin_port), strerror(number));
+}
+
+enum cella_status cella_http_bind(const struct sockaddr_storage *listen, int *ret_listener,
+                                  struct cella_error *error) {
+    struct sockaddr_storage address = *listen;
+    if (address.ss_family == AF_UNSPEC)
+        cella_http_listen_parse("127.0.0.1:7700", &address, NULL);
+    bool v6 = address.ss_family == AF_INET6;
+    const int on = 1;
+    int listener = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool bound = listener >= 0 && setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+                 (!v6 || setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0) &&
+                 bind(listener, (const struct sockaddr *)&address,
+                      v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in)) == 0;
+    if (!bound) {
+        int number = errno;
+        if (listener >= 0)
+            close(listener);
+        return fail_listen(&address, number, error);
+    }
+    *ret_listener = listener;
+    return CELLA_OK;
+}
+
+/* The socket that the caller bound, or one of its own; listening, so that the library says nothing of it. */
+static enum cella_status take_listener(struct cella_http *http, int *ret_listener,
+                                       struct cella_error *error) {
+    struct cella_http_options *options = &http->options;
+    int listener = -1;
+    enum cella_status status = CELLA_OK;
+    if (options->listener != NULL) {
+        listener = *options->listener;
+        *options->listener = -1;
+    } else {
+        status = cella_http_bind(&options->listen, &listener, error);
+    }
+    if (status != CELLA_OK)
+        return status;
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    socklen_t size = sizeof address;
+    if (listen(listener, SOMAXCONN) != 0 || getsockname(listener, (struct sockaddr *)&address, &size) != 0) {
+        int number = errno;
+        close(listener);
+        if (address.ss_family == AF_UNSPEC)
+            address = options->listen;
+        return fail_listen(&address, number, error);
+    }
+    http->port = ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
+                                                     : ((struct sockaddr_in *)&address)->sin_port);
+    options->listen = address;
+    options->listener = NULL;
+    *ret_listener = listener;
+    return CELLA_OK;
 }
 
 struct pem {
@@ -70,6 +135,10 @@ static enum cella_status load_pem(const struct cella_http_options *options, stru
 static enum cella_status start_daemon(struct cella_http *http, const struct pem *pem,
                                       struct cella_error *error) {
     const struct cella_http_options *options = &http->options;
+    int listener = -1;
+    enum cella_status status = take_listener(http, &listener, error);
+    if (status != CELLA_OK)
+        return status;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
                      (options->listen.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0) |
                      (pem->key != NULL ? MHD_USE_TLS : 0);
@@ -84,17 +153,19 @@ static enum cella_status start_daemon(struct cella_http *http, const struct pem 
     more[count] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
     http->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, cella_http_on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, http,
-        MHD_OPTION_SOCK_ADDR, (const struct sockaddr *)&options->listen, MHD_OPTION_URI_LOG_CALLBACK,
-        cella_http_on_target, http, MHD_OPTION_NOTIFY_COMPLETED, cella_http_on_completed, http,
-        MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL, MHD_OPTION_CONNECTION_LIMIT,
-        options->connection_limit, MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connection_limit_per_address,
+        MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listener, MHD_OPTION_URI_LOG_CALLBACK, cella_http_on_target,
+        http, MHD_OPTION_NOTIFY_COMPLETED, cella_http_on_completed, http, MHD_OPTION_UNESCAPE_CALLBACK,
+        no_unescape, NULL, MHD_OPTION_CONNECTION_LIMIT, options->connection_limit,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connection_limit_per_address,
         MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)32768, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
     if (http->daemon != NULL)
         return CELLA_OK;
-    if (pem->key != NULL && errno != EADDRINUSE && errno != EACCES && errno != EADDRNOTAVAIL)
+    int number = errno;
+    close(listener);
+    if (pem->key != NULL)
         return cella_fail(error, CELLA_HTTP_TLS, "the server does not start with this certificate and key");
-    return cella_fail(error, CELLA_HTTP_LISTEN, "cannot listen: %s", strerror(errno));
+    return fail_listen(&options->listen, number, error);
 }
 
 enum cella_status cella_http_new(struct cella_host *host, const struct cella_http_options *options,
@@ -128,8 +199,7 @@ enum cella_status cella_http_new(struct cella_host *host, const struct cella_htt
 }
 
 uint16_t cella_http_port(const struct cella_http *http) {
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_BIND_PORT);
-    return info == NULL ? 0 : info->port;
+    return http->port;
 }
 
 void cella_http_free(struct cella_http *http) {

@@ -12,7 +12,8 @@ struct cella_http;
 /* Every 0 and NULL takes the default that is named beside it. */
 struct cella_http_options {
     struct sockaddr_storage listen; /* 127.0.0.1:7700; port 0: any free one */
-    const char *certificate_path;   /* PEM; with a key the server speaks TLS only */
+    int *listener; /* a socket of cella_http_bind, which the server takes (-1 is left); NULL: binds its own */
+    const char *certificate_path; /* PEM; with a key the server speaks TLS only */
     const char *key_path;
     const uint8_t *token;      /* CELLA_HTTP_TOKEN_SIZE bytes; NULL: every call of an operator is refused */
     bool operator_remote;      /* operator's calls from other computers too */
@@ -28,6 +29,11 @@ struct cella_http_options {
     struct cella_bytes
         constant_reply; /* for benchmarks: answers every mail with these bytes, asks no enclave */
 };
+
+/* Takes the address (AF_UNSPEC: the default), so that it is known to be free before anything is started.
+ * Nobody can connect yet. CELLA_HTTP_LISTEN names the address. */
+enum cella_status cella_http_bind(const struct sockaddr_storage *listen, int *ret_listener,
+                                  struct cella_error *error);
 
 /* Listens and serves `host` until cella_http_free. CELLA_HTTP_LISTEN, CELLA_HTTP_TLS, CELLA_UNSUPPORTED (a
  * TLS that the library lacks). */

@@ -26,6 +26,7 @@ struct cella_http {
     struct cella_http_options options;
     uint8_t token[CELLA_HTTP_TOKEN_SIZE];
     bool has_token;
+    uint16_t port; /* that it listens on */
     struct MHD_Daemon *daemon;
     int64_t started_at;
     uint64_t request_base;

@@ -1,6 +1,7 @@
 /* Start, end, restart and stop of the instance in one place of a host.
  * Must not: wait for anything inside a callback of the instance. */
 #include "base/error.h"
+#include "base/hex.h"
 #include "host/host_internal.h"
 #include <stddef.h>
 #include <stdio.h>
@@ -182,6 +183,21 @@ static enum cella_status start_instance(struct cella_host_enclave *enclave, stru
     return stopped ? CELLA_INTERRUPTED : cella_enclave_attest(enclave, error);
 }
 
+/* Which code runs, and what is weak about it, is in the log. */
+static void log_start(struct cella_host_enclave *enclave) {
+    struct cella_host_enclave_state state;
+    char code[2 * sizeof state.code_hash + 1], signer[2 * sizeof state.code_signer + 1];
+    cella_host_enclave_state(enclave, &state);
+    cella_hex_encode(state.code_hash, sizeof state.code_hash, code);
+    cella_hex_encode(state.code_signer, sizeof state.code_signer, signer);
+    cella_host_log(enclave->host, "info", enclave, "started",
+                   "process=%d starts=%llu code_hash=%s signer=%s product=%u security_version=%u machine=%s "
+                   "debug=%s",
+                   enclave->info.process_id, (unsigned long long)enclave->starts, code, signer,
+                   state.product_id, state.security_version, state.simulated ? "SIMULATED" : "real",
+                   state.debug ? "yes" : "no");
+}
+
 enum cella_status cella_enclave_start(struct cella_host_enclave *enclave, struct cella_error *error) {
     struct cella_error local = {.status = CELLA_OK};
     error = error != NULL ? error : &local;
@@ -193,8 +209,7 @@ enum cella_status cella_enclave_start(struct cella_host_enclave *enclave, struct
     enum cella_status status = stopped ? CELLA_INTERRUPTED : start_instance(enclave, error);
     status = conclude(enclave, status, error);
     if (status == CELLA_OK)
-        cella_host_log(enclave->host, "info", enclave, "started", "process=%d starts=%llu",
-                       enclave->info.process_id, (unsigned long long)enclave->starts);
+        log_start(enclave);
     else
         cella_enclave_discard(enclave);
     return status;

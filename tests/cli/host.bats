@@ -64,6 +64,12 @@ operator() {
     run_cella call probe --state state --data question
     expect_ok
     [ "$output" = question ]
+    run_cella call probe --state state --data question --json
+    expect_ok
+    [ "$(jq -r .reply <<<"$output")" = "$(printf question | od -An -tx1 | tr -d ' \n')" ]
+    run_cella call probe --state state --data question --dry-run
+    expect_ok
+    [ -z "$output" ]
     printf fail >fail
     run_cella call probe --state state --data fail
     expect_status HANDLER_FAILED 1
@@ -165,12 +171,87 @@ operator() {
     [ ! -e fresh ]
 }
 
+@test "a wrong value is reported with its option and what it takes" {
+    run_cella host --log-level loud
+    expect_status USAGE 2
+    [[ $stderr == *'"loud" is not a value for --log-level, which takes debug'* ]]
+    run_cella host --connections=0
+    expect_status USAGE 2
+    [[ $stderr == *'"0" is not a value for --connections, which takes a number'* ]]
+    run_cella run x --log xml
+    expect_status USAGE 2
+    [[ $stderr == *'for --log, which takes text or json'* ]]
+    run_cella host --image echo=a --image echo=b
+    expect_status USAGE 2
+    [[ $stderr == *'the name "echo" twice'* ]]
+}
+
+@test "a dry run finds what a start would: images, TLS, the address" {
+    cella sim new machine
+    run_cella host --state state --machine machine --listen 127.0.0.1:0 --image echo="$echo_image" --dry-run
+    expect_ok
+    [ ! -e state ]
+    cp "$echo_image" changed
+    chmod u+w changed
+    printf '\377\377\377\377' | dd of=changed bs=1 seek=$(($(stat -c %s changed) / 2)) conv=notrunc status=none
+    ! cmp -s "$echo_image" changed
+    run_cella image show changed
+    code=$status
+    [ "$code" -ne 0 ]
+    run_cella host --state state --machine machine --listen 127.0.0.1:0 --image echo=changed --dry-run
+    [ "$status" -eq "$code" ]
+    [[ $stderr == *changed* ]]
+    printf 'no key' >key.pem
+    chmod 600 key.pem
+    run_cella host --state state --listen 127.0.0.1:0 --tls-certificate key.pem --tls-key key.pem --dry-run
+    expect_status HTTP_TLS 1
+    start_host --state state
+    run_cella host --state second --listen "${host_url#http://}" --dry-run
+    expect_status HTTP_LISTEN 7
+}
+
+@test "an address in use is found before any instance starts" {
+    cella sim new machine
+    start_host --state state
+    run_cella host --state second --machine machine --image echo="$echo_image" --listen "${host_url#http://}"
+    expect_status HTTP_LISTEN 7
+    [[ $stderr != *" started "* ]]
+}
+
+@test "the log says at a start which code runs and what is weak" {
+    cella sim new machine
+    start_host --state state --machine machine --image echo="$echo_image"
+    code=$(cella image show --json "$echo_image" | jq -r .code_hash)
+    grep -qE " started enclave=echo .*code_hash=$code signer=[0-9a-f]{64} product=[0-9]+ security_version=[0-9]+ machine=SIMULATED debug=(yes|no)" host.log
+}
+
+@test "bodies over the limit are refused" {
+    start_host --state state --body-limit 2048
+    head -c 2049 /dev/zero >large
+    [ "$(curl -s -o answer -w '%{http_code}' --data-binary @large \
+        "$host_url/v1/enclaves/none/mail?route=$(printf '00%.0s' {1..16})")" = 413 ]
+    [ "$(jq -r .status answer)" = HTTP_TOO_LARGE ]
+}
+
+@test "one address has as many connections as it may" {
+    start_host --state state --connections-per-address 1
+    port=${host_url##*:}
+    exec 7<>"/dev/tcp/127.0.0.1/$port"
+    printf 'GET /v1/enclaves HTTP/1.1\r\nHost: x\r\n\r\n' >&7
+    read -rt 10 line <&7
+    [[ $line == *" 200 "* ]]
+    run curl -s --max-time 10 "$host_url/v1/enclaves"
+    [ "$status" -ne 0 ]
+    exec 7>&-
+}
+
 @test "a state folder belongs to one host and a port too" {
     start_host --state state
     run_cella host --state state --listen 127.0.0.1:0
     expect_status HOST_BUSY 7
     run_cella host --state second --listen "${host_url#http://}"
-    expect_status HTTP_LISTEN 1
+    expect_status HTTP_LISTEN 7
+    [[ $stderr == *"${host_url#http://}"* && $stderr != *"port 0"* ]]
 }
 
 @test "TLS is spoken when a certificate is given" {

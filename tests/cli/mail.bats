@@ -65,6 +65,74 @@ make_client() {
     [ "$(curl -s -H "Authorization: Bearer $(cat state/token)" "$host_url/v1/status" | jq '.enclaves[0].mails')" = 0 ]
 }
 
+@test "a dry run changes no file, whatever it is given" {
+    make_client
+    sha256sum client >before
+    run_cella mail send --state client --constraint "${constraint/SEC:INSECURE/SEC:INSECURE EXPIRE:P9Y}" --dry-run hello
+    expect_ok
+    sha256sum --check --quiet before
+    run_cella mail send --state client --url http://127.0.0.1:1 --dry-run hello
+    expect_status HOST_UNREACHABLE 7
+    sha256sum --check --quiet before
+    run_cella mail send --state new --url "$host_url" --enclave probe --constraint "$constraint" --dry-run hello
+    expect_ok
+    [ ! -e new ]
+    [ ! -e new.lock ]
+}
+
+@test "settings that no instance satisfied are not kept, and those that one did are" {
+    make_client
+    cella mail send --state client hello >/dev/null
+    for wrong in --constraint="${constraint/INSECURE/SECURE}" --url=http://127.0.0.1:1 --enclave=none; do
+        run_cella mail send --state client "$wrong" hello
+        [ "$status" -ne 0 ]
+        run_cella mail send --state client hello
+        expect_ok
+        [ "$output" = hello ]
+    done
+    run_cella mail send --state client --url "${host_url/127.0.0.1/localhost}" hello
+    expect_ok
+    grep -aq "${host_url/127.0.0.1/localhost}" client
+}
+
+@test "each missing thing has a hint of its own" {
+    make_client
+    run_cella mail send --state client nothing-here
+    expect_status NOT_FOUND 3
+    [[ $stderr == *"name of the file to send"* ]]
+    run_cella mail send --state client --mailbox hello
+    expect_status NOT_FOUND 3
+    [[ $stderr == *"without --mailbox"* ]]
+    run_cella mail give-up --state client
+    expect_status NOT_FOUND 3
+    [[ $stderr == *"topic default"* && $stderr == *"nothing has to be given up"* ]]
+    run_cella mail new-key --state no/folder/client
+    expect_status NOT_FOUND 3
+    [[ $stderr == *"make the folder"* ]]
+    run_cella mail send --state new --url "$host_url" --enclave probe hello
+    expect_status USAGE 2
+    [[ $stderr == *"--constraint is needed"* ]]
+    [ ! -e new ]
+}
+
+@test "a request without a reply is given up by the name of its topic, an answered one is not" {
+    make_client
+    run_cella mail send --state client --topic fail hello
+    expect_status HANDLER_FAILED 1
+    sha256sum client >before
+    run_cella mail give-up --state client
+    expect_status NOT_FOUND 3
+    sha256sum --check --quiet before
+    run_cella mail give-up --state client --topic fail
+    expect_ok
+    run sha256sum --check --quiet before
+    [ "$status" -ne 0 ]
+    run_cella mail send --state client --topic answered hello
+    expect_ok
+    run_cella mail give-up --state client --topic answered
+    expect_status NOT_FOUND 3
+}
+
 @test "a refused request leaves nothing, and the next one passes" {
     make_client
     run_cella mail send --state client --topic fail hello
@@ -174,6 +242,14 @@ make_client() {
     run_cella mail send --state client --topic 'a b'
     expect_status USAGE 2
     run_cella mail poll --state client --wait 61
+    expect_status USAGE 2
+    [[ $stderr == *'"61" is not a value for --wait'* ]]
+    for action in send key give-up new-key; do
+        run_cella mail $action --state client --json
+        expect_status USAGE 2
+        [[ $stderr == *"$action does not take --json"* ]]
+    done
+    run_cella mail poll --state client --dry-run
     expect_status USAGE 2
     run_cella mail send --state none hello
     expect_status NOT_FOUND 3

@@ -265,7 +265,8 @@ static void a_host_that_lies_about_a_refusal_is_found_out(void **state) {
     bench.lie = CELLA_HANDLER_FAILED;
     assert_status(ask("a", "two", &error), CELLA_HANDLER_FAILED);
     assert_status(ask("a", "three", &error), CELLA_MAIL_NAME_USED);
-    assert_non_null(strstr(error.message, "it was done"));
+    assert_non_null(strstr(error.message, "restored or copied"));
+    assert_non_null(strstr(error.message, "the host lied"));
     assert_status(ask("a", "three", &error), CELLA_OK);
 }
 
@@ -408,6 +409,46 @@ static void a_state_that_exists_is_never_overwritten(void **state) {
     reopen();
 }
 
+static void a_setting_is_kept_once_an_instance_passed_under_it(void **state) {
+    const char *const wrong =
+        "C:2222222222222222222222222222222222222222222222222222222222222222 SEC:INSECURE";
+    const char *const better =
+        CODE_11 " C:2222222222222222222222222222222222222222222222222222222222222222 SEC:INSECURE";
+    struct cella_client_options options = options_for(bench.state_path, wrong);
+    assert_status(ask("a", "one", NULL), CELLA_OK);
+    cella_client_free(bench.client);
+    assert_status(cella_client_open(&options, &bench.client, NULL), CELLA_OK);
+    assert_status(ask("a", "two", NULL), CELLA_REFUSED_CODE);
+    assert_string_equal(bench.client->state.constraint, wrong);
+    reopen();
+    assert_string_equal(bench.client->state.constraint, CONSTRAINT);
+    assert_status(ask("a", "three", NULL), CELLA_OK);
+    cella_client_free(bench.client);
+    options.constraint = better;
+    assert_status(cella_client_open(&options, &bench.client, NULL), CELLA_OK);
+    assert_status(cella_client_attest(bench.client, NULL, NULL), CELLA_OK);
+    reopen();
+    assert_string_equal(bench.client->state.constraint, better);
+}
+
+static void a_client_that_only_looks_attests_and_says_nothing(void **state) {
+    struct cella_client *looker = NULL;
+    bool arrived = false;
+    struct cella_client_mail mail = {.topic = NULL};
+    struct cella_client_options options = options_for(bench.state_path, NULL);
+    options.look_only = true;
+    assert_status(cella_client_open(&options, &looker, NULL), CELLA_OK);
+    assert_status(cella_client_attest(looker, NULL, NULL), CELLA_OK);
+    struct cella_client_request request = {.topic = "a"};
+    assert_status(cella_client_request(looker, &request, NULL, &mail, NULL), CELLA_ARGUMENT);
+    assert_status(cella_client_poll(looker, 0, &arrived, &mail, NULL), CELLA_ARGUMENT);
+    assert_status(cella_client_give_up(looker, "a", NULL), CELLA_ARGUMENT);
+    cella_client_free(looker);
+    assert_int_equal(bench.mails, 0);
+    reopen();
+    assert_false(bench.client->state.pinned);
+}
+
 static void a_state_that_is_missing_is_not_made_by_open(void **state) {
     struct cella_client *second = NULL;
     char path[160];
@@ -522,6 +563,8 @@ int main(void) {
         TEST(a_foreign_post_is_reported_once_and_passed_over),
         TEST(state_survives_and_the_key_stays),
         TEST(a_state_that_exists_is_never_overwritten),
+        TEST(a_setting_is_kept_once_an_instance_passed_under_it),
+        TEST(a_client_that_only_looks_attests_and_says_nothing),
         TEST(a_state_that_is_missing_is_not_made_by_open),
         TEST(a_state_that_others_can_read_is_refused),
         TEST(a_damaged_state_is_refused_and_kept),
