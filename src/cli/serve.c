@@ -1,5 +1,6 @@
 /* A host in the foreground. Must not: leave an instance behind when it is told to stop. */
 #include "cli/serve.h"
+#include "cli/verb_image.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/secret.h"
@@ -194,4 +195,24 @@ void cli_serve_free(struct cli_serve *serve) {
     cella_wipe(serve->token, sizeof serve->token);
     pthread_mutex_destroy(&serve->lock);
     free(serve);
+}
+
+enum cella_status cli_serve_check_image(const char *path, struct cella_error *error) {
+    struct cli_image loaded = {0};
+    enum cella_status status = cli_image_load(path, &loaded, error);
+    if (status == CELLA_OK)
+        status = cella_image_verify(&loaded.image, error);
+    cli_image_unload(&loaded);
+    return status == CELLA_OK ? CELLA_OK : cella_fail_context(error, status, "%s", path);
+}
+
+enum cella_status cli_serve_check_listen(const struct cli_serve_options *options, struct cella_error *error) {
+    struct cella_host *host = NULL;
+    struct cella_http *http = NULL;
+    enum cella_status status = cella_host_new(NULL, &host, error);
+    if (status == CELLA_OK)
+        status = cella_http_new(host, &options->http, &http, error);
+    cella_http_free(http);
+    cella_host_free(host);
+    return status;
 }

@@ -2,7 +2,6 @@
 #include "cli/cli.h"
 #include "cli/place.h"
 #include "cli/serve.h"
-#include "cli/verb_image.h"
 #include "base/error.h"
 #include <getopt.h>
 #include <stdio.h>
@@ -194,25 +193,10 @@ static enum cella_status check(const struct request *request, const char *machin
 
 /* What a start would find out: are the images whole, does TLS load, is the address free? */
 static enum cella_status rehearse(const struct request *request, struct cella_error *error) {
-    struct cella_host *host = NULL;
-    struct cella_http *http = NULL;
     enum cella_status status = CELLA_OK;
-    for (size_t i = 0; i < request->image_count && status == CELLA_OK; i++) {
-        struct cli_image loaded = {0};
-        status = cli_image_load(request->images[i].path, &loaded, error);
-        if (status == CELLA_OK)
-            status = cella_image_verify(&loaded.image, error);
-        cli_image_unload(&loaded);
-        if (status != CELLA_OK)
-            cella_fail_context(error, status, "%s", request->images[i].path);
-    }
-    if (status == CELLA_OK)
-        status = cella_host_new(NULL, &host, error);
-    if (status == CELLA_OK)
-        status = cella_http_new(host, &request->serve.http, &http, error);
-    cella_http_free(http);
-    cella_host_free(host);
-    return status;
+    for (size_t i = 0; i < request->image_count && status == CELLA_OK; i++)
+        status = cli_serve_check_image(request->images[i].path, error);
+    return status == CELLA_OK ? cli_serve_check_listen(&request->serve, error) : status;
 }
 
 static enum cella_status start_all(const struct request *request, struct cli_serve *serve,

@@ -164,13 +164,18 @@ static int run_request(struct request *request) {
         cella_fail(&error, CELLA_NOT_FOUND, "there is no image file %s", request->image);
         return cli_fail(CELLA_NOT_FOUND, &error, "build one with: cella image build");
     }
-    enum cella_status status = cli_state_folder(request->state, !request->dry_run, request->folder, &error);
+    /* Before anything is made for it. */
+    enum cella_status status = cli_serve_check_image(request->image, &error);
+    if (status == CELLA_OK)
+        status = cli_state_folder(request->state, !request->dry_run, request->folder, &error);
     if (status == CELLA_OK) {
         snprintf(machine, sizeof machine, "%s/machine", request->folder);
         if (request->machine != NULL)
             snprintf(machine, sizeof machine, "%s", request->machine);
         status = ensure_machine(machine, request->dry_run, &error);
     }
+    if (status == CELLA_OK && request->dry_run)
+        status = cli_serve_check_listen(&request->serve, &error);
     if (status == CELLA_OK && request->dry_run) {
         cli_say("everything is in place; nothing was started");
         return 0;
