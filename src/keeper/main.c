@@ -97,6 +97,18 @@ static void tell_started(pid_t child) {
     tell(&message);
 }
 
+struct opening {
+    const char *path;
+    enum cella_status status;
+    struct cella_error error;
+};
+
+static void *open_main(void *opaque) {
+    struct opening *opening = opaque;
+    opening->status = cella_machine_open(opening->path, &machine, &opening->error);
+    return NULL;
+}
+
 static void *machine_main(void *unused) {
     keeper_machine_serve(shared, machine, &identity);
     return NULL;
@@ -188,11 +200,19 @@ int main(int count, char **arguments) {
     if (namespaces && keeper_map_user(child))
         shared->sandbox = CELLA_SANDBOX_OWN_USER;
     set_stage(KEEPER_MAPPED_USER);
-    /* While the instance process confines itself and loads, the machine measures. */
+    /* While the instance process confines itself and loads, the machine measures; opening it meanwhile takes
+     * what libcrypto needs for its own start off the way. */
     uint8_t code_hash[CELLA_SHA256_SIZE];
-    status = cella_machine_open(arguments[2], &machine, &error);
-    if (status == CELLA_OK)
-        cella_image_measure(&image, code_hash);
+    struct opening opening = {.path = arguments[2]};
+    pthread_t opener;
+    bool opens = pthread_create(&opener, NULL, open_main, &opening) == 0;
+    if (!opens)
+        open_main(&opening);
+    cella_image_measure(&image, code_hash);
+    if (opens)
+        pthread_join(opener, NULL);
+    error = opening.error;
+    status = opening.status;
     if (status == CELLA_OK)
         status = await_stage(child, KEEPER_MAPPED_USER, &error);
     if (status == CELLA_OK)
