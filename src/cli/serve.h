@@ -19,7 +19,8 @@ struct cli_serve_options {
 
 struct cli_serve;
 
-/* What a start would find out, without one: the image is whole and signed; TLS loads and the address is free. */
+/* What a start would find out, without one: the image is whole and signed; TLS loads and the address is free.
+ */
 enum cella_status cli_serve_check_image(const char *path, struct cella_error *error);
 enum cella_status cli_serve_check_listen(const struct cli_serve_options *options, struct cella_error *error);
 
