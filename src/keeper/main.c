@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "enclave/exit.h"
+#include "enclave/log.h"
 #include "keeper/keeper.h"
 #include <errno.h>
 #include <poll.h>
@@ -126,9 +127,9 @@ static const char *detail_text(uint64_t detail, char *text, size_t size) {
         vector < sizeof words / sizeof words[0] && words[vector] != NULL ? words[vector] : "fault";
     if (detail == 0 || detail == CELLA_DETAIL_HIDDEN)
         return "the enclave program crashed; a release image does not say where";
-    if (detail == 2)
+    if (detail == CELLA_DETAIL_ABORT)
         return "the enclave program called abort";
-    if (detail == 3)
+    if (detail == CELLA_DETAIL_SIGNAL)
         return "the enclave program sent itself a signal";
     (void)snprintf(text, size, "the enclave program crashed: %s at offset 0x%llx of the image", word,
                    (unsigned long long)(detail & 0xffffffffffffULL));
