@@ -57,7 +57,7 @@ static enum cella_status answer_result(struct cella_transaction *transaction) {
     return cella_reply(transaction, result);
 }
 
-static enum cella_status start(void) {
+static enum cella_status start(struct cella_transaction *transaction) {
     return survey_init(&survey, cella_setting);
 }
 

@@ -58,7 +58,7 @@ static enum cella_status start_program(struct cella_error *error) {
     if (status == CELLA_OK)
         status = make_mailbox(error);
     if (status == CELLA_OK && cella_runtime.program->start != NULL &&
-        cella_runtime.program->start() != CELLA_OK)
+        cella_runtime.program->start(NULL) != CELLA_OK)
         status = cella_fail(error, CELLA_HANDLER_FAILED, "the enclave's start hook failed");
     return status;
 }

@@ -256,7 +256,7 @@ static enum cella_status on_mail(struct cella_transaction *transaction, const st
     return fails ? CELLA_ARGUMENT : status;
 }
 
-static enum cella_status on_start(void) {
+static enum cella_status on_start(struct cella_transaction *transaction) {
     started = true;
     printf("a line that the program prints\n");
     fflush(stdout);
