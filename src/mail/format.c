@@ -85,7 +85,7 @@ enum cella_status cella_mail_header_parse(struct cella_bytes mail, struct cella_
     /* What is wrong now stays wrong whatever follows, so it is said before more bytes are asked for. */
     const char *wrong = contradiction(&header);
     if (wrong == NULL && header.context.size > CELLA_MAIL_CONTEXT_MAX)
-        wrong = "the client context is larger than 1024 bytes";
+        wrong = "the context is larger than 8192 bytes";
     if (wrong == NULL && header.envelope.size > CELLA_MAIL_ENVELOPE_MAX)
         wrong = "the envelope is larger than 64 KiB";
     if (wrong != NULL)
@@ -124,7 +124,7 @@ enum cella_status cella_mail_header_write(struct cella_writer *writer, const str
     if (header->role != CELLA_MAIL_HELLO && !cella_mail_topic_valid(header->topic))
         return cella_fail(error, CELLA_MAIL_TOPIC, "topic of %zu bytes", header->topic.size);
     if (header->context.size > CELLA_MAIL_CONTEXT_MAX)
-        return cella_fail(error, CELLA_LIMIT, "the client context has %zu bytes, at most 1024 are allowed",
+        return cella_fail(error, CELLA_LIMIT, "the context has %zu bytes, at most 8192 are allowed",
                           header->context.size);
     if (header->envelope.size > CELLA_MAIL_ENVELOPE_MAX)
         return cella_fail(error, CELLA_LIMIT, "the envelope has %zu bytes, at most 65536 are allowed",

@@ -13,7 +13,7 @@
 #define CELLA_MAIL_ROUTE_SIZE    16
 #define CELLA_MAIL_KEY_SIZE      32
 #define CELLA_MAIL_TOPIC_MAX     255
-#define CELLA_MAIL_CONTEXT_MAX   1024
+#define CELLA_MAIL_CONTEXT_MAX   8192
 #define CELLA_MAIL_ENVELOPE_MAX  65536
 #define CELLA_MAIL_HEADER_FIXED  72
 #define CELLA_MAIL_HEADER_MAX                                                                                \

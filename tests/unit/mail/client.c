@@ -448,7 +448,9 @@ static void nothing_to_repeat_or_give_up_is_said(void **state) {
         cella_mail_session_seal(office->session, &request, test_pattern(5, 1), &mail, &size, &office->error),
         CELLA_NOT_FOUND);
     assert_status(cella_mail_session_give_up_replies(office->session, "t", 2), CELLA_ARGUMENT);
-    assert_status(cella_mail_session_set_context(office->session, test_pattern(1025, 1)), CELLA_LIMIT);
+    assert_status(
+        cella_mail_session_set_context(office->session, test_pattern(CELLA_MAIL_CONTEXT_MAX + 1, 1)),
+        CELLA_LIMIT);
 }
 
 #define office_test(name) cmocka_unit_test_setup_teardown(name, office_setup, office_teardown)

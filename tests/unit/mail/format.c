@@ -62,7 +62,7 @@ static void the_largest_header_is_accepted_and_more_is_refused(void **state) {
     size_t size = 0;
     memset(large, 'x', sizeof large);
     header.topic = CELLA_BYTES(large, 255);
-    header.context = CELLA_BYTES(large, 1024);
+    header.context = CELLA_BYTES(large, CELLA_MAIL_CONTEXT_MAX);
     header.envelope = CELLA_BYTES(large, 65536);
     struct cella_bytes bytes = written(&header);
     assert_int_equal(bytes.size, CELLA_MAIL_HEADER_MAX);
