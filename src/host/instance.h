@@ -3,9 +3,8 @@
 #ifndef CELLA_HOST_INSTANCE_H
 #define CELLA_HOST_INSTANCE_H
 
-#include <cella/bytes.h>
-#include <cella/status.h>
-#include <stdint.h>
+#include "host/storage.h"
+#include "state/report.h"
 
 #define CELLA_ROUTE_SIZE 16
 
@@ -31,6 +30,8 @@ struct cella_instance_events {
      * frees. Runs on a thread of its own. */
     enum cella_status (*attestation)(void *context, uint8_t **ret_data, size_t *ret_size);
     void (*log)(void *context, const char *line);
+    /* The disk under the vault began to fail, and `message` is what it says, or works again (CELLA_OK). */
+    void (*storage)(void *context, enum cella_status status, const char *message);
     /* The instance has ended (crash, kill, broken door rule, orderly close). Last event; called once. */
     void (*ended)(void *context, enum cella_status status, const char *reason);
 };
@@ -39,12 +40,21 @@ struct cella_instance_options {
     const char *image_path;
     const char *machine_path; /* folder of the simulated machine */
     const char *keeper_path;  /* NULL: the installed one, or the one beside the running program */
+    const char *vault_path;   /* folder of the vault, made if there is none; NULL: none */
     struct cella_instance_events events;
 };
 
-/* Starts a keeper and waits until the instance is ready or has failed to start. */
+/* Starts a keeper and waits until the instance is ready or has failed to start. An image that keeps no state
+ * leaves vault_path alone. CELLA_VAULT_NEEDED: it keeps state and there is no vault_path. CELLA_VAULT_BUSY:
+ * another process uses that folder. A new vault is made in vault_path with ".new" behind it and takes its
+ * name when the instance is ready, before anything is served; what an earlier try left there is removed. */
 enum cella_status cella_instance_start(const struct cella_instance_options *options,
                                        struct cella_instance **ret_instance, struct cella_error *error);
+/* Starts the image, lets it read and verify the vault at vault_path without changing anything, and ends it.
+ * What is wrong with the vault is returned as a start would return it; `ret_report` is filled as far as the
+ * image came, also on failure. CELLA_NOT_FOUND: there is no such folder. */
+enum cella_status cella_instance_check(const struct cella_instance_options *options,
+                                       struct cella_vault_report *ret_report, struct cella_error *error);
 
 /* Identity as measured by the machine; valid until free. */
 struct cella_instance_info {
@@ -56,8 +66,17 @@ struct cella_instance_info {
     int process_id;          /* of the keeper */
     int instance_process_id; /* of the process that runs the image */
     unsigned sandbox;        /* bits of enum cella_sandbox_part: what the kernel granted beside the filter */
+    int has_vault;
+    struct cella_vault_report vault; /* what opening it found; the enclave's word */
 };
 const struct cella_instance_info *cella_instance_info(const struct cella_instance *instance);
+
+/* What the instance gave when it was ready, as cella_instance_report gives it without a nonce; valid until
+ * free. */
+struct cella_bytes cella_instance_first_report(const struct cella_instance *instance);
+
+/* The disk under the vault; all zero without a vault. */
+void cella_instance_storage(struct cella_instance *instance, struct cella_storage_counts *ret_counts);
 
 /* One mail in, at most one reply mail out (empty reply bytes: the handler sent none). The bytes are copied
  * before the call returns. `route` names where posts to this sender go. CELLA_LIMIT at once when too much is
