@@ -55,6 +55,23 @@ static void compare_application(struct differences *differences, const struct ce
                 right->application[i].value);
 }
 
+static bool has_owner(const struct cella_settings *settings, const uint8_t *owner) {
+    for (size_t i = 0; i < settings->owner_count; i++)
+        if (memcmp(settings->owners[i], owner, CELLA_SETTINGS_OWNER_SIZE) == 0)
+            return true;
+    return false;
+}
+
+static void compare_owners(struct differences *differences, const struct cella_settings *left,
+                           const struct cella_settings *right) {
+    for (size_t i = 0; i < left->owner_count; i++)
+        if (!has_owner(right, left->owners[i]))
+            add(differences, "setting", "owner: %s -> (none)", cli_hash_text(left->owners[i]).text);
+    for (size_t i = 0; i < right->owner_count; i++)
+        if (!has_owner(left, right->owners[i]))
+            add(differences, "setting", "owner: (none) -> %s", cli_hash_text(right->owners[i]).text);
+}
+
 static void compare_settings(struct differences *differences, const struct cella_settings *left,
                              const struct cella_settings *right) {
     if (strcmp(left->name, right->name) != 0)
@@ -63,9 +80,13 @@ static void compare_settings(struct differences *differences, const struct cella
         const struct cella_settings_rule *rule = &cella_settings_rules[i];
         uint64_t a = cella_settings_number(left, rule);
         uint64_t b = cella_settings_number(right, rule);
-        if (a != b)
+        if (a != b && rule->words != NULL)
+            add(differences, "setting", "%s: %s -> %s", rule->key, rule->words[a - rule->least],
+                rule->words[b - rule->least]);
+        else if (a != b)
             add(differences, "setting", "%s: %" PRIu64 " -> %" PRIu64, rule->key, a, b);
     }
+    compare_owners(differences, left, right);
     compare_application(differences, left, right);
 }
 

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "cli/cli.h"
 #include "cli/verb_image.h"
+#include "state/genesis.h"
 #include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -18,6 +19,19 @@ static const char usage[] =
     "\n"
     "  --json    print it as JSON\n";
 
+static void print_vault(const struct cella_settings *settings) {
+    if (settings->vault_kind == CELLA_VAULT_NONE) {
+        printf("vault             none: what it knows ends with the instance\n");
+        return;
+    }
+    printf("vault             a vault bound to one machine, keys of %s, ",
+           settings->key_policy == CELLA_VAULT_KEYS_IMAGE ? "this image alone" : "its signer and product");
+    if (settings->owner_count == 0)
+        printf("never restored: it has no owners\n");
+    else
+        printf("restored by %" PRIu32 " of %zu owners\n", settings->owner_threshold, settings->owner_count);
+}
+
 static void print_identity(const struct cella_image *image) {
     const char *weak[CLI_WEAK_LIMIT];
     size_t weak_count = cli_image_weak(image, weak);
@@ -27,6 +41,7 @@ static void print_identity(const struct cella_image *image) {
     printf("product id        %u\n", image->sigstruct.isv_prod_id);
     printf("security version  %u\n", image->sigstruct.isv_svn);
     printf("debug             %s\n", image->settings.debug ? "true" : "false");
+    print_vault(&image->settings);
     printf("date              %08" PRIx32 "\n", image->sigstruct.date);
     for (size_t i = 0; i < weak_count; i++)
         printf("weak              %s\n", weak[i]);
@@ -36,8 +51,14 @@ static void print_settings(const struct cella_settings *settings) {
     printf("settings\n");
     for (size_t i = 0; i < CELLA_SETTINGS_RULES_COUNT; i++) {
         const struct cella_settings_rule *rule = &cella_settings_rules[i];
-        printf("  %-17s %" PRIu64 "\n", rule->key, cella_settings_number(settings, rule));
+        uint64_t number = cella_settings_number(settings, rule);
+        if (rule->words != NULL)
+            printf("  %-21s %s\n", rule->key, rule->words[number - rule->least]);
+        else
+            printf("  %-21s %" PRIu64 "\n", rule->key, number);
     }
+    for (size_t i = 0; i < settings->owner_count; i++)
+        printf("  %-21s %s\n", "owner", cli_hash_text(settings->owners[i]).text);
     for (size_t i = 0; i < settings->application_count; i++)
         printf("  application.%s = %s\n", settings->application[i].key, settings->application[i].value);
 }
@@ -60,12 +81,18 @@ static void print_layout(const struct cella_image *image) {
 static json_t *json_settings(const struct cella_settings *settings) {
     json_t *result = json_object();
     json_t *application = json_object();
+    json_t *owners = json_array();
     for (size_t i = 0; i < CELLA_SETTINGS_RULES_COUNT; i++) {
         const struct cella_settings_rule *rule = &cella_settings_rules[i];
         uint64_t number = cella_settings_number(settings, rule);
-        json_object_set_new(result, rule->key,
-                            rule->is_boolean ? json_boolean(number != 0) : json_integer((json_int_t)number));
+        json_t *value = rule->is_boolean      ? json_boolean(number != 0)
+                        : rule->words != NULL ? json_string(rule->words[number - rule->least])
+                                              : json_integer((json_int_t)number);
+        json_object_set_new(result, rule->key, value);
     }
+    for (size_t i = 0; i < settings->owner_count; i++)
+        json_array_append_new(owners, json_string(cli_hash_text(settings->owners[i]).text));
+    json_object_set_new(result, "owners", owners);
     for (size_t i = 0; i < settings->application_count; i++) {
         /* A value need not be UTF-8; JSON must be. */
         const char *value = settings->application[i].value;

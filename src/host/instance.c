@@ -123,6 +123,7 @@ static void note_started(struct cella_instance *instance, const struct cella_con
     instance->info.process_id = (int)instance->keeper;
     instance->info.instance_process_id = (int)message->process;
     instance->info.sandbox = message->sandbox;
+    instance->info.vault_kind = message->vault_kind;
     instance->max_requests = message->max_queued;
     /* Padding adds at most an eighth. The reader has seen no message yet: READY is waited for with this. */
     __atomic_store_n(&instance->message_limit,

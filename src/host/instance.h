@@ -66,6 +66,7 @@ struct cella_instance_info {
     int process_id;          /* of the keeper */
     int instance_process_id; /* of the process that runs the image */
     unsigned sandbox;        /* bits of enum cella_sandbox_part: what the kernel granted beside the filter */
+    unsigned vault_kind;     /* enum cella_vault_kind, from the settings; known once it has started */
     int has_vault;
     struct cella_vault_report vault; /* what opening it found; the enclave's word */
 };

@@ -1,6 +1,7 @@
 /* enclave.conf to settings, through inih. Must not ignore anything: a line that has no effect is an error. */
 #include "image/conf.h"
 #include "base/error.h"
+#include "base/hex.h"
 #include "base/nearest.h"
 #include <ini.h>
 #include <stdarg.h>
@@ -16,6 +17,7 @@ struct conf {
     int line;
     int name_line;
     int rule_lines[CELLA_SETTINGS_RULES_COUNT];
+    int owner_line;
     struct cella_settings settings;
     size_t storage_used;
     enum cella_status status;
@@ -56,11 +58,11 @@ static char *next_line(char *buffer, int size, void *context) {
 }
 
 static int unknown_key(struct conf *conf, const char *section, const char *key) {
-    const char *words[CELLA_SETTINGS_RULES_COUNT + 1] = {"name"};
-    const char *nearest_section = "enclave";
+    const char *words[CELLA_SETTINGS_RULES_COUNT + 2] = {"name", "owner"};
     for (size_t i = 0; i < CELLA_SETTINGS_RULES_COUNT; i++)
-        words[i + 1] = cella_settings_rules[i].key;
-    const char *nearest = cella_nearest(key, words, CELLA_SETTINGS_RULES_COUNT + 1);
+        words[i + 2] = cella_settings_rules[i].key;
+    const char *nearest = cella_nearest(key, words, CELLA_SETTINGS_RULES_COUNT + 2);
+    const char *nearest_section = nearest == words[1] ? "vault" : "enclave";
     if (nearest == NULL)
         return fail(conf, CELLA_CONF_UNKNOWN_KEY, "unknown key \"%.63s\" in [%.49s]", key, section);
     for (size_t i = 0; i < CELLA_SETTINGS_RULES_COUNT; i++)
@@ -72,7 +74,7 @@ static int unknown_key(struct conf *conf, const char *section, const char *key) 
 }
 
 static int unknown_section(struct conf *conf, const char *section) {
-    static const char *const sections[] = {"enclave", "limits", "application"};
+    static const char *const sections[] = {"enclave", "vault", "limits", "application"};
     if (section[0] == '\0')
         return fail(conf, CELLA_CONF_SYNTAX, "the key stands before the first [section]");
     const char *nearest = cella_nearest(section, sections, sizeof sections / sizeof sections[0]);
@@ -114,14 +116,24 @@ static bool parse_number(const char *text, bool is_size, uint64_t *ret_value) {
     return true;
 }
 
+static int set_word(struct conf *conf, const struct cella_settings_rule *rule, const char *text) {
+    char allowed[100] = "";
+    for (uint64_t i = rule->most - rule->least + 1; i-- > 0;) {
+        const char *word = rule->words[i];
+        if (strcmp(text, word) == 0) {
+            cella_settings_set_number(&conf->settings, rule, rule->least + i);
+            return 1;
+        }
+        size_t used = strlen(allowed);
+        (void)snprintf(allowed + used, sizeof allowed - used, "%s%s", used > 0 ? " or " : "", word);
+    }
+    return fail(conf, CELLA_CONF_VALUE, "%s = %.63s: allowed is %s", rule->key, text, allowed);
+}
+
 static int set_number(struct conf *conf, const struct cella_settings_rule *rule, const char *text) {
     uint64_t value = 0;
-    if (rule->is_boolean) {
-        if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
-            return fail(conf, CELLA_CONF_VALUE, "%s = %.63s: allowed is true or false", rule->key, text);
-        cella_settings_set_number(&conf->settings, rule, text[0] == 't');
-        return 1;
-    }
+    if (rule->words != NULL)
+        return set_word(conf, rule, text);
     bool good = parse_number(text, rule->is_size, &value) && value >= rule->least && value <= rule->most &&
                 value % rule->multiple == 0;
     if (!good) {
@@ -173,6 +185,26 @@ static int add_application(struct conf *conf, const char *key, const char *value
     return 1;
 }
 
+static int add_owner(struct conf *conf, const char *text) {
+    struct cella_settings *settings = &conf->settings;
+    uint8_t key[CELLA_SETTINGS_OWNER_SIZE];
+    size_t at = 0;
+    if (cella_hex_decode(text, strlen(text), key, sizeof key) != CELLA_OK)
+        return fail(conf, CELLA_CONF_VALUE,
+                    "owner = %.64s: allowed is an Ed25519 public key, 64 hexadecimal digits", text);
+    while (at < settings->owner_count && memcmp(settings->owners[at], key, sizeof key) < 0)
+        at++;
+    if (at < settings->owner_count && memcmp(settings->owners[at], key, sizeof key) == 0)
+        return fail(conf, CELLA_CONF_DUPLICATE, "the owner %.64s is named twice", text);
+    if (settings->owner_count == CELLA_SETTINGS_OWNERS_LIMIT)
+        return fail(conf, CELLA_LIMIT, "[vault] has more than %d owners", CELLA_SETTINGS_OWNERS_LIMIT);
+    memmove(settings->owners[at + 1], settings->owners[at], (settings->owner_count - at) * sizeof key);
+    memcpy(settings->owners[at], key, sizeof key);
+    settings->owner_count++;
+    conf->owner_line = conf->line;
+    return 1;
+}
+
 static int set_name(struct conf *conf, const char *value) {
     size_t size = strlen(value);
     if (size == 0 || size > CELLA_SETTINGS_NAME_LIMIT || value[0] < 'a' || value[0] > 'z' ||
@@ -200,10 +232,12 @@ static int handle(void *context, const char *section, const char *key, const cha
         value = "";
     if (strcmp(section, "application") == 0)
         return add_application(conf, key, value);
-    if (strcmp(section, "enclave") != 0 && strcmp(section, "limits") != 0)
+    if (strcmp(section, "enclave") != 0 && strcmp(section, "vault") != 0 && strcmp(section, "limits") != 0)
         return unknown_section(conf, section);
     if (strcmp(section, "enclave") == 0 && strcmp(key, "name") == 0)
         return first_time(conf, &conf->name_line, "name") ? set_name(conf, value) : 0;
+    if (strcmp(section, "vault") == 0 && strcmp(key, "owner") == 0)
+        return add_owner(conf, value);
     for (size_t i = 0; i < CELLA_SETTINGS_RULES_COUNT; i++) {
         const struct cella_settings_rule *rule = &cella_settings_rules[i];
         if (strcmp(rule->section, section) == 0 && strcmp(rule->key, key) == 0)
@@ -235,9 +269,47 @@ static void set_defaults(struct cella_settings *settings) {
         cella_settings_set_number(settings, &cella_settings_rules[i], cella_settings_rules[i].default_value);
 }
 
+/* Line of the key, 0 if it is not there. */
+static int line_of(const struct conf *conf, const char *key) {
+    for (size_t i = 0; i < CELLA_SETTINGS_RULES_COUNT; i++)
+        if (strcmp(cella_settings_rules[i].key, key) == 0)
+            return conf->rule_lines[i];
+    return 0;
+}
+
+/* What the lines of [vault] say to each other. */
+static enum cella_status finish_vault(struct conf *conf) {
+    struct cella_settings *settings = &conf->settings;
+    int threshold_line = line_of(conf, "owner_threshold");
+    for (size_t i = 0; i < CELLA_SETTINGS_RULES_COUNT && settings->vault_kind == 0; i++) {
+        const struct cella_settings_rule *rule = &cella_settings_rules[i];
+        conf->line = conf->rule_lines[i];
+        if (conf->line != 0 && strcmp(rule->section, "vault") == 0 && strcmp(rule->key, "kind") != 0)
+            (void)fail(conf, CELLA_CONF_VALUE, "%s is set, but with kind = none there is no vault",
+                       rule->key);
+    }
+    conf->line = conf->owner_line;
+    if (settings->owner_count > 0 && settings->vault_kind == 0)
+        (void)fail(conf, CELLA_CONF_VALUE, "owner is set, but with kind = none there is no vault");
+    else if (settings->owner_count > 1 && threshold_line == 0)
+        (void)fail(conf, CELLA_CONF_MISSING,
+                   "there are %zu owners: say with owner_threshold how many must sign a restore",
+                   settings->owner_count);
+    if (threshold_line == 0 && settings->owner_count == 1)
+        settings->owner_threshold = 1;
+    conf->line = threshold_line;
+    if (threshold_line != 0 && settings->owner_count == 0)
+        (void)fail(conf, CELLA_CONF_VALUE, "owner_threshold is set, but there is no owner");
+    else if (threshold_line != 0 &&
+             (settings->owner_threshold == 0 || settings->owner_threshold > settings->owner_count))
+        (void)fail(conf, CELLA_CONF_VALUE, "owner_threshold = %u: allowed is 1 to %zu, the number of owners",
+                   settings->owner_threshold, settings->owner_count);
+    return conf->status;
+}
+
 static enum cella_status finish(struct conf *conf) {
     struct cella_settings *settings = &conf->settings;
-    int mail_line = 0;
+    int mail_line = line_of(conf, "max_mail_size");
     if (conf->name_line == 0)
         return cella_fail(conf->error, CELLA_CONF_MISSING, "%s: name is missing in [enclave]",
                           conf->file_name);
@@ -246,16 +318,19 @@ static enum cella_status finish(struct conf *conf) {
         if (rule->required && conf->rule_lines[i] == 0)
             return cella_fail(conf->error, CELLA_CONF_MISSING, "%s: %s is missing in [%s]", conf->file_name,
                               rule->key, rule->section);
-        if (strcmp(rule->key, "max_mail_size") == 0)
-            mail_line = conf->rule_lines[i];
     }
     /* A small heap lowers the default, so that it alone is enough to write. */
     if (mail_line == 0 && settings->max_mail_size > settings->heap_size / 4)
         settings->max_mail_size = settings->heap_size / 4;
-    enum cella_status status = cella_settings_check(settings, conf->error);
+    enum cella_status status = finish_vault(conf);
     if (status != CELLA_OK)
-        status = mail_line != 0 ? cella_fail_context(conf->error, status, "%s:%d", conf->file_name, mail_line)
-                                : cella_fail_context(conf->error, status, "%s", conf->file_name);
+        return status;
+    int line =
+        settings->max_mail_size > settings->heap_size / 4 ? mail_line : line_of(conf, "max_transaction_size");
+    status = cella_settings_check(settings, conf->error);
+    if (status != CELLA_OK)
+        status = line != 0 ? cella_fail_context(conf->error, status, "%s:%d", conf->file_name, line)
+                           : cella_fail_context(conf->error, status, "%s", conf->file_name);
     return status;
 }
 

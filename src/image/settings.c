@@ -17,18 +17,24 @@ static const uint8_t magic[8] = {'C', 'E', 'L', 'L', 'A', 'S', 'E', 'T'};
 
 enum {
     FIELD_NAME = 1,
+    FIELD_OWNER = 204,
     FIELD_APPLICATION = 1000,
 };
 
 #define MEMBER(name)                                                                                         \
     .offset = offsetof(struct cella_settings, name), .width = sizeof((struct cella_settings *)0)->name
 
+static const char *const boolean_words[] = {"false", "true"};
+static const char *const kind_words[] = {"none", "machine"};
+static const char *const policy_words[] = {"image", "signer"};
+
 /* Ascending by field: the order of the binary form. */
 const struct cella_settings_rule cella_settings_rules[CELLA_SETTINGS_RULES_COUNT] = {
     {"enclave", "product_id", 2, MEMBER(product_id), .required = true, .most = 65535, .multiple = 1},
     {"enclave", "security_version", 3, MEMBER(security_version), .required = true, .most = 65535,
      .multiple = 1},
-    {"enclave", "debug", 4, MEMBER(debug), .is_boolean = true, .most = 1, .multiple = 1},
+    {"enclave", "debug", 4, MEMBER(debug), .is_boolean = true, .words = boolean_words, .most = 1,
+     .multiple = 1},
     {"enclave", "heap_size", 5, MEMBER(heap_size), .is_size = true, .least = MIB, .most = 32 * GIB,
      .multiple = 4 * KIB, .default_value = 256 * MIB},
     {"enclave", "stack_size", 6, MEMBER(stack_size), .is_size = true, .least = 64 * KIB, .most = 64 * MIB,
@@ -37,7 +43,7 @@ const struct cella_settings_rule cella_settings_rules[CELLA_SETTINGS_RULES_COUNT
      .multiple = 1, .default_value = 4},
     {"limits", "max_mail_size", 100, MEMBER(max_mail_size), .is_size = true, .least = 4 * KIB, .most = GIB,
      .multiple = 1, .default_value = 50 * MIB},
-    {"limits", "max_senders", 101, MEMBER(max_senders), .least = 1, .most = 1000000, .multiple = 1,
+    {"limits", "max_senders", 101, MEMBER(max_senders), .least = 1, .most = 100000000, .multiple = 1,
      .default_value = 1024},
     {"limits", "max_topics", 102, MEMBER(max_topics), .least = 1, .most = 65536, .multiple = 1,
      .default_value = 64},
@@ -47,6 +53,28 @@ const struct cella_settings_rule cella_settings_rules[CELLA_SETTINGS_RULES_COUNT
      .default_value = 8},
     {"limits", "max_queued", 105, MEMBER(max_queued), .least = 1, .most = 4096, .multiple = 1,
      .default_value = 1024},
+    {"limits", "max_key_size", 106, MEMBER(max_key_size), .is_size = true, .least = 1, .most = 4 * KIB,
+     .multiple = 1, .default_value = 4 * KIB},
+    {"limits", "max_value_size", 107, MEMBER(max_value_size), .is_size = true, .least = 1, .most = 16 * MIB,
+     .multiple = 1, .default_value = MIB},
+    {"limits", "max_transaction_size", 108, MEMBER(max_transaction_size), .is_size = true, .least = 4 * KIB,
+     .most = 128 * MIB, .multiple = 1, .default_value = 64 * MIB},
+    {"limits", "max_state_size", 109, MEMBER(max_state_size), .is_size = true, .most = 32 * GIB,
+     .multiple = 1},
+    {"limits", "max_stored_reply", 110, MEMBER(max_stored_reply), .is_size = true, .most = 8 * MIB,
+     .multiple = 1, .default_value = 64 * KIB},
+    {"limits", "max_stored_bytes", 111, MEMBER(max_stored_bytes), .is_size = true, .most = 32 * GIB,
+     .multiple = 1, .default_value = 16 * MIB},
+    {"limits", "max_outbox", 112, MEMBER(max_outbox), .is_size = true, .most = GIB, .multiple = 1,
+     .default_value = MIB},
+    {"vault", "kind", 200, MEMBER(vault_kind), .words = kind_words, .most = 1, .multiple = 1,
+     .default_value = 1},
+    {"vault", "key_policy", 201, MEMBER(key_policy), .words = policy_words, .least = CELLA_VAULT_KEYS_IMAGE,
+     .most = CELLA_VAULT_KEYS_SIGNER, .multiple = 1, .default_value = CELLA_VAULT_KEYS_SIGNER},
+    {"vault", "owner_threshold", 202, MEMBER(owner_threshold), .most = CELLA_SETTINGS_OWNERS_LIMIT,
+     .multiple = 1},
+    {"vault", "snapshot_after", 203, MEMBER(snapshot_after), .is_size = true, .least = 64 * KIB,
+     .most = 64 * GIB, .multiple = 1, .default_value = 64 * MIB},
 };
 
 uint64_t cella_settings_number(const struct cella_settings *settings,
@@ -55,7 +83,7 @@ uint64_t cella_settings_number(const struct cella_settings *settings,
     uint64_t value = 0;
     switch (rule->width) {
     case 1:
-        value = *(const bool *)member ? 1 : 0;
+        value = rule->is_boolean ? *(const bool *)member : *(const uint8_t *)member;
         break;
     case 2:
         value = *(const uint16_t *)member;
@@ -74,7 +102,10 @@ void cella_settings_set_number(struct cella_settings *settings, const struct cel
     char *member = (char *)settings + rule->offset;
     switch (rule->width) {
     case 1:
-        *(bool *)member = value != 0;
+        if (rule->is_boolean)
+            *(bool *)member = value != 0;
+        else
+            *(uint8_t *)member = (uint8_t)value;
         break;
     case 2:
         *(uint16_t *)member = (uint16_t)value;
@@ -116,6 +147,27 @@ static enum cella_status check_numbers(const struct cella_settings *settings, st
     return CELLA_OK;
 }
 
+static enum cella_status check_vault(const struct cella_settings *settings, struct cella_error *error) {
+    size_t count = settings->owner_count;
+    if (settings->max_key_size + settings->max_value_size > settings->max_transaction_size)
+        return cella_fail(error, CELLA_CONF_VALUE,
+                          "max_transaction_size is %llu, less than one key and value may have, which is %llu",
+                          (unsigned long long)settings->max_transaction_size,
+                          (unsigned long long)(settings->max_key_size + settings->max_value_size));
+    if (count > CELLA_SETTINGS_OWNERS_LIMIT)
+        return cella_fail(error, CELLA_LIMIT, "[vault] has %zu owners, at most %d are allowed", count,
+                          CELLA_SETTINGS_OWNERS_LIMIT);
+    if (count > 0 && settings->vault_kind == 0)
+        return cella_fail(error, CELLA_CONF_VALUE, "owner is set, but with kind = none there is no vault");
+    if (settings->owner_threshold > count || (count > 0 && settings->owner_threshold == 0))
+        return cella_fail(error, CELLA_CONF_VALUE, "owner_threshold is %u, allowed is %d to %zu",
+                          settings->owner_threshold, count > 0, count);
+    for (size_t i = 1; i < count; i++)
+        if (memcmp(settings->owners[i - 1], settings->owners[i], CELLA_SETTINGS_OWNER_SIZE) >= 0)
+            return cella_fail(error, CELLA_CONF_DUPLICATE, "the owners are not in order at number %zu", i);
+    return CELLA_OK;
+}
+
 static enum cella_status check_application(const struct cella_settings *settings, struct cella_error *error) {
     if (settings->application_count > CELLA_SETTINGS_KEYS_LIMIT)
         return cella_fail(error, CELLA_LIMIT, "[application] has %zu keys, at most %d are allowed",
@@ -142,6 +194,8 @@ enum cella_status cella_settings_check(const struct cella_settings *settings, st
                           "name is \"%s\", allowed is a letter and then a-z 0-9 -, %d at most",
                           settings->name, CELLA_SETTINGS_NAME_LIMIT);
     enum cella_status status = check_numbers(settings, error);
+    if (status == CELLA_OK)
+        status = check_vault(settings, error);
     return status == CELLA_OK ? check_application(settings, error) : status;
 }
 
@@ -193,6 +247,10 @@ enum cella_status cella_settings_write(const struct cella_settings *settings, ui
         write_field_head(&writer, rule->field, rule->width);
         write_number(&writer, cella_settings_number(settings, rule), rule->width);
     }
+    for (size_t i = 0; i < settings->owner_count; i++) {
+        write_field_head(&writer, FIELD_OWNER, CELLA_SETTINGS_OWNER_SIZE);
+        cella_write_bytes(&writer, settings->owners[i], CELLA_SETTINGS_OWNER_SIZE);
+    }
     for (size_t i = 0; i < settings->application_count; i++) {
         const struct cella_application_setting *setting = &settings->application[i];
         size_t key_size = strlen(setting->key) + 1;
@@ -218,7 +276,7 @@ static enum cella_status read_field(struct cella_reader *reader, uint16_t number
     if (reader->failed)
         return cella_fail(error, CELLA_DAMAGED, "the settings end inside field %u", number);
     if (found != number) {
-        bool known = found == FIELD_NAME || found == FIELD_APPLICATION;
+        bool known = found == FIELD_NAME || found == FIELD_OWNER || found == FIELD_APPLICATION;
         for (size_t i = 0; i < CELLA_SETTINGS_RULES_COUNT; i++)
             known = known || cella_settings_rules[i].field == found;
         return cella_fail(error, known ? CELLA_DAMAGED : CELLA_NEWER_FORMAT,
@@ -254,11 +312,29 @@ static enum cella_status read_number(struct cella_reader *reader, const struct c
                           field.size, rule->width);
     for (size_t i = field.size; i-- > 0;)
         value = value << 8 | field.data[i];
-    /* A bool cannot hold what it is given, so the range must be checked before. */
+    /* A narrow member cannot hold what it is given, so the range must be checked before. */
     if (value > rule->most)
         return cella_fail(error, CELLA_DAMAGED, "%s has the value %llu in the settings", rule->key,
                           (unsigned long long)value);
     cella_settings_set_number(settings, rule, value);
+    return CELLA_OK;
+}
+
+/* The number of the next field; 0 at the end. */
+static uint16_t peek_field(const struct cella_reader *reader) {
+    struct cella_reader ahead = *reader;
+    return cella_reader_left(&ahead) > 0 ? cella_read_u16(&ahead) : 0;
+}
+
+static enum cella_status read_owner(struct cella_reader *reader, struct cella_settings *settings,
+                                    struct cella_error *error) {
+    struct cella_bytes field = {0};
+    enum cella_status status = read_field(reader, FIELD_OWNER, &field, error);
+    if (status != CELLA_OK)
+        return status;
+    if (field.size != CELLA_SETTINGS_OWNER_SIZE || settings->owner_count == CELLA_SETTINGS_OWNERS_LIMIT)
+        return cella_fail(error, CELLA_DAMAGED, "the settings have a malformed owner or too many");
+    memcpy(settings->owners[settings->owner_count++], field.data, field.size);
     return CELLA_OK;
 }
 
@@ -297,6 +373,8 @@ enum cella_status cella_settings_read(struct cella_bytes bytes, struct cella_set
     enum cella_status status = read_name(&reader, &settings, error);
     for (size_t i = 0; i < CELLA_SETTINGS_RULES_COUNT && status == CELLA_OK; i++)
         status = read_number(&reader, &cella_settings_rules[i], &settings, error);
+    while (status == CELLA_OK && peek_field(&reader) == FIELD_OWNER)
+        status = read_owner(&reader, &settings, error);
     while (status == CELLA_OK && cella_reader_left(&reader) > 0)
         status = read_application(&reader, &settings, error);
     if (status == CELLA_OK && cella_settings_check(&settings, error) != CELLA_OK)

@@ -14,6 +14,14 @@
 #define CELLA_SETTINGS_KEYS_LIMIT    128          /* application keys */
 #define CELLA_SETTINGS_SIZE_LIMIT    (256 * 1024) /* bytes of the binary form */
 #define CELLA_SETTINGS_THREADS_LIMIT 64
+#define CELLA_SETTINGS_OWNERS_LIMIT  16 /* owners of a vault */
+#define CELLA_SETTINGS_OWNER_SIZE    32 /* an Ed25519 public key */
+
+/* To which images of a machine a vault's keys belong. Numbers are those of KEYREQUEST.KEYPOLICY. */
+enum cella_vault_key_policy {
+    CELLA_VAULT_KEYS_IMAGE = 1,  /* MRENCLAVE: this image alone; a later version cannot open the vault */
+    CELLA_VAULT_KEYS_SIGNER = 2, /* MRSIGNER: every image of the same signer and product */
+};
 
 /* One key of the [application] section; both texts are terminated. */
 struct cella_application_setting {
@@ -38,6 +46,21 @@ struct cella_settings {
     uint32_t max_sessions;   /* open sessions */
     uint32_t max_call_depth; /* calls enclave to host to enclave, nested */
     uint32_t max_queued;     /* requests under way at once; the host keeps it */
+
+    uint32_t max_key_size;         /* bytes of a key of the vault */
+    uint64_t max_value_size;       /* bytes of a value */
+    uint64_t max_transaction_size; /* keys and values that one transaction changes */
+    uint64_t max_state_size;       /* keys and values of all; 0: no limit but memory */
+    uint64_t max_stored_reply;     /* a larger reply is not kept for a repeated request */
+    uint64_t max_stored_bytes;     /* stored replies of all senders */
+    uint64_t max_outbox;           /* posts that wait for one client */
+
+    uint8_t vault_kind;       /* enum cella_vault_kind of state/genesis.h; 0: the enclave keeps no state */
+    uint8_t key_policy;       /* enum cella_vault_key_policy */
+    uint32_t owner_threshold; /* signatures of owners that a restore needs; 0 only without owners */
+    uint64_t snapshot_after;  /* journal bytes after which the vault takes a snapshot */
+    size_t owner_count;
+    uint8_t owners[CELLA_SETTINGS_OWNERS_LIMIT][CELLA_SETTINGS_OWNER_SIZE]; /* ascending, none twice */
 
     size_t application_count;
     struct cella_application_setting application[CELLA_SETTINGS_KEYS_LIMIT];
@@ -70,19 +93,20 @@ void cella_settings_deinit(struct cella_settings *settings);
 struct cella_settings_rule {
     const char *section;
     const char *key;
-    uint16_t field;  /* number in the binary form */
-    uint16_t offset; /* of the member in struct cella_settings */
-    uint8_t width;   /* bytes of the member and of the field: 1, 2, 4 or 8 */
-    bool required;   /* enclave.conf must name it */
-    bool is_boolean; /* true or false in enclave.conf */
-    bool is_size;    /* K, M and G are allowed in enclave.conf */
+    uint16_t field;           /* number in the binary form */
+    uint16_t offset;          /* of the member in struct cella_settings */
+    uint8_t width;            /* bytes of the member and of the field: 1, 2, 4 or 8 */
+    bool required;            /* enclave.conf must name it */
+    bool is_boolean;          /* the member is a bool */
+    bool is_size;             /* K, M and G are allowed in enclave.conf */
+    const char *const *words; /* what enclave.conf says for `least`, …, `most`; NULL: a number */
     uint64_t least;
     uint64_t most;
     uint64_t multiple;      /* the value is a multiple of it; 1: any */
     uint64_t default_value; /* when enclave.conf does not name it */
 };
 
-#define CELLA_SETTINGS_RULES_COUNT 12
+#define CELLA_SETTINGS_RULES_COUNT 23
 extern const struct cella_settings_rule cella_settings_rules[CELLA_SETTINGS_RULES_COUNT];
 
 /* The number that a rule's member holds, and setting it. */

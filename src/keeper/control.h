@@ -30,6 +30,7 @@ struct cella_control_message {
     uint32_t process;       /* STARTED: the instance process */
     uint64_t max_mail_size; /* STARTED: of the settings */
     uint32_t max_queued;    /* STARTED: requests that may be under way at once, from the settings */
+    uint32_t vault_kind;    /* STARTED: enum cella_vault_kind, from the settings */
     char reason[256];       /* ENDED: one sentence, terminated */
 };
 

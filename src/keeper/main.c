@@ -92,7 +92,8 @@ static void tell_started(pid_t child) {
                                             .sandbox = shared->sandbox,
                                             .process = (uint32_t)child,
                                             .max_mail_size = image.settings.max_mail_size,
-                                            .max_queued = image.settings.max_queued};
+                                            .max_queued = image.settings.max_queued,
+                                            .vault_kind = image.settings.vault_kind};
     memcpy(message.code_hash, identity.code_hash, sizeof message.code_hash);
     memcpy(message.code_signer, identity.code_signer, sizeof message.code_signer);
     tell(&message);

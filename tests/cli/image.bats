@@ -19,6 +19,10 @@ stack_size = 64K
 threads = 2
 [limits]
 max_queued = 16
+[vault]
+owner = d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a
+owner = 3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c
+owner_threshold = 2
 [application]
 survey.id =
 greeting = hello; world
@@ -70,6 +74,23 @@ field() { python3 -c 'import json, sys; v = json.load(sys.stdin)[sys.argv[1]]; p
     expect_ok
     [[ $output == *"application.greeting = hello; world"* ]]
     [[ $output == *"INSECURE development signer"* ]]
+}
+
+@test "show says what the vault is bound to and who its owners are" {
+    run_cella image show "$SIGNED"
+    expect_ok
+    [[ $output == *"vault             a vault bound to one machine, keys of its signer and product, restored by 2 of 2 owners"* ]]
+    [[ $output == *"owner "*"d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"* ]]
+    cella image show "$SIGNED" --json | field settings >settings.json
+    [ "$(field kind <settings.json)" = machine ]
+    [ "$(field key_policy <settings.json)" = signer ]
+    [ "$(field owner_threshold <settings.json)" = 2 ]
+    [ "$(field owners <settings.json | grep -o '"[0-9a-f]*"' | wc -l)" = 2 ]
+    sed -i '/^owner/d; s/\[vault\]/[vault]\nkind = none/' enclave.conf
+    build none.enclave
+    run_cella image show none.enclave
+    expect_ok
+    [[ $output == *"vault             none: what it knows ends with the instance"* ]]
 }
 
 @test "an image with a release key and without debug has no weak choice" {
@@ -201,11 +222,13 @@ field() { python3 -c 'import json, sys; v = json.load(sys.stdin)[sys.argv[1]]; p
 
 @test "diff names changed settings, the first page and the identity" {
     build a.enclave
-    sed -i 's/threads = 2/threads = 3/; s/hello; world/goodbye/' enclave.conf
+    sed -i 's/threads = 2/threads = 3/; s/hello; world/goodbye/; /^owner = d75a/d; s/owner_threshold = 2/key_policy = image/' enclave.conf
     build b.enclave
     run_cella image diff a.enclave b.enclave
     [ "$status" -eq 1 ]
     [[ $output == *"threads: 2 -> 3"* ]]
+    [[ $output == *"key_policy: signer -> image"* ]]
+    [[ $output == *"owner: d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a -> (none)"* ]]
     [[ $output == *'greeting: "hello; world" -> "goodbye"'* ]]
     [[ $output == *"(settings)"* ]]
     [[ $output == *"code hash: "* ]]

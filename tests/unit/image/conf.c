@@ -92,6 +92,74 @@ static void debug_is_true_or_false(void **state) {
     refused(HEAD "debug = True\n", CELLA_CONF_VALUE, "true or false");
 }
 
+#define OWNER_A "owner = d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a\n"
+#define OWNER_B "owner = 3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c\n"
+
+static void a_vault_bound_to_one_machine_is_the_default(void **state) {
+    assert_status(parse(HEAD), CELLA_OK);
+    assert_int_equal(settings.vault_kind, 1);
+    assert_int_equal(settings.key_policy, CELLA_VAULT_KEYS_SIGNER);
+    assert_int_equal(settings.owner_count, 0);
+    assert_int_equal(settings.owner_threshold, 0);
+    assert_int_equal(settings.max_value_size, 1 << 20);
+    assert_int_equal(settings.max_transaction_size, 64 << 20);
+    assert_int_equal(settings.max_state_size, 0);
+    assert_int_equal(settings.snapshot_after, 64 << 20);
+    assert_status(parse(HEAD "[vault]\nkind = machine\nkey_policy = image\n"), CELLA_OK);
+    assert_int_equal(settings.key_policy, CELLA_VAULT_KEYS_IMAGE);
+    refused(HEAD "[vault]\nkind = maschine\n", CELLA_CONF_VALUE, "enclave.conf:6", "machine or none");
+    refused(HEAD "[vault]\nkey_policy = 1\n", CELLA_CONF_VALUE, "signer or image");
+    refused(HEAD "[vault]\nowners = 1\n", CELLA_CONF_UNKNOWN_KEY, "owner in [vault]");
+}
+
+static void without_a_vault_no_line_speaks_of_one(void **state) {
+    assert_status(parse(HEAD "[vault]\nkind = none\n"), CELLA_OK);
+    assert_int_equal(settings.vault_kind, 0);
+    refused(HEAD "[vault]\nkind = none\nkey_policy = signer\n", CELLA_CONF_VALUE, "enclave.conf:7",
+            "key_policy", "kind = none");
+    refused(HEAD "[vault]\n" OWNER_A "kind = none\n", CELLA_CONF_VALUE, "enclave.conf:6", "owner");
+    refused(HEAD "[vault]\nkind = none\nsnapshot_after = 1M\n", CELLA_CONF_VALUE, "snapshot_after");
+}
+
+static void owners_are_sorted_and_one_alone_needs_no_threshold(void **state) {
+    assert_status(parse(HEAD "[vault]\n" OWNER_A), CELLA_OK);
+    assert_int_equal(settings.owner_threshold, 1);
+    assert_status(parse(HEAD "[vault]\n" OWNER_A OWNER_B "owner_threshold = 2\n"), CELLA_OK);
+    assert_int_equal(settings.owner_count, 2);
+    assert_int_equal(settings.owners[0][0], 0x3d);
+    assert_int_equal(settings.owners[1][0], 0xd7);
+    assert_int_equal(settings.owner_threshold, 2);
+    refused(HEAD "[vault]\n" OWNER_A OWNER_B, CELLA_CONF_MISSING, "enclave.conf:7", "owner_threshold");
+    refused(HEAD "[vault]\n" OWNER_A OWNER_A, CELLA_CONF_DUPLICATE, "enclave.conf:7", "twice");
+    refused(HEAD "[vault]\nowner = d75a98\n", CELLA_CONF_VALUE, "enclave.conf:6", "64 hexadecimal");
+    refused(HEAD "[limits]\n" OWNER_A, CELLA_CONF_UNKNOWN_KEY, "owner in [vault]");
+}
+
+static void the_threshold_counts_owners_that_are_there(void **state) {
+    refused(HEAD "[vault]\n" OWNER_A "owner_threshold = 2\n", CELLA_CONF_VALUE, "enclave.conf:7", "1 to 1");
+    refused(HEAD "[vault]\nowner_threshold = 0\n" OWNER_A, CELLA_CONF_VALUE, "enclave.conf:6", "1 to 1");
+    refused(HEAD "[vault]\nowner_threshold = 1\n", CELLA_CONF_VALUE, "enclave.conf:6", "no owner");
+}
+
+static void there_are_16_owners_at_most(void **state) {
+    static char text[4096];
+    size_t at = (size_t)snprintf(text, sizeof text, HEAD "[vault]\nowner_threshold = 9\n");
+    for (unsigned i = 0; i < 16; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, "owner = %064x\n", i);
+    assert_status(parse(text), CELLA_OK);
+    assert_int_equal(settings.owner_count, 16);
+    (void)snprintf(text + at, sizeof text - at, "owner = %064x\n", 16);
+    refused(text, CELLA_LIMIT, "16");
+}
+
+static void a_value_that_no_transaction_could_hold_is_refused(void **state) {
+    refused(HEAD "[limits]\nmax_transaction_size = 1M\n", CELLA_CONF_VALUE, "enclave.conf:6",
+            "max_transaction_size");
+    assert_status(parse(HEAD "[limits]\nmax_transaction_size = 1M\nmax_value_size = 64K\n"), CELLA_OK);
+    refused(HEAD "[limits]\nmax_value_size = 17M\n", CELLA_CONF_VALUE, "1 to 16M");
+    refused(HEAD "[limits]\nmax_key_size = 8K\n", CELLA_CONF_VALUE, "1 to 4K");
+}
+
 static void an_unknown_key_names_its_line_and_the_nearest_known_one(void **state) {
     refused(HEAD "heapsize = 1M\n", CELLA_CONF_UNKNOWN_KEY, "enclave.conf:5", "\"heapsize\"",
             "heap_size in [enclave]");
@@ -186,6 +254,12 @@ int main(void) {
         cmocka_unit_test(a_small_heap_lowers_the_default_of_mail),
         cmocka_unit_test(numbers_outside_of_their_range_name_it),
         cmocka_unit_test(debug_is_true_or_false),
+        cmocka_unit_test(a_vault_bound_to_one_machine_is_the_default),
+        cmocka_unit_test(without_a_vault_no_line_speaks_of_one),
+        cmocka_unit_test(owners_are_sorted_and_one_alone_needs_no_threshold),
+        cmocka_unit_test(the_threshold_counts_owners_that_are_there),
+        cmocka_unit_test(there_are_16_owners_at_most),
+        cmocka_unit_test(a_value_that_no_transaction_could_hold_is_refused),
         cmocka_unit_test(an_unknown_key_names_its_line_and_the_nearest_known_one),
         cmocka_unit_test(a_key_named_twice_is_refused_wherever_it_stands),
         cmocka_unit_test(lines_that_are_no_setting_are_refused),

@@ -50,6 +50,8 @@ def make_elf(with_debug):
 # --- settings ---
 
 HEAP, STACK, THREADS = 1 << 20, 64 << 10, 2
+OWNERS = [bytes.fromhex("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"),
+          bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")]  # of RFC 8032
 APPLICATION = [(b"greeting", b"hello; world"), (b"survey.id", b"")]
 
 
@@ -64,6 +66,13 @@ def make_settings():
     out += field(100, struct.pack("<Q", HEAP // 4))
     for number, value in ((101, 1024), (102, 64), (103, 1024), (104, 8), (105, 16)):
         out += field(number, struct.pack("<I", value))
+    out += field(106, struct.pack("<I", 4096))
+    for number, value in ((107, 1 << 20), (108, 64 << 20), (109, 0), (110, 64 << 10), (111, 16 << 20), (112, 1 << 20)):
+        out += field(number, struct.pack("<Q", value))
+    out += field(200, b"\1") + field(201, b"\2") + field(202, struct.pack("<I", 2))
+    out += field(203, struct.pack("<Q", 64 << 20))
+    for owner in OWNERS:
+        out += field(204, owner)
     for key, value in APPLICATION:
         out += field(1000, key + b"\0" + value + b"\0")
     return out
