@@ -123,8 +123,9 @@ struct cella_vault_waiter {
     /* Make the answer ready; it must not leave yet. May be NULL. May be called twice if the answer first
      * waited in vain. */
     void (*prepare)(struct cella_vault_waiter *waiter, struct cella_vault_moment *moment);
-    /* CELLA_OK: let it go. CELLA_COMMIT_PENDING: the store cannot write now; say so instead of the answer;
-     * the change stands and will be durable later or never. Others: nothing may leave. The last call for it.
+    /* CELLA_OK: let it go. CELLA_COMMIT_PENDING: the store cannot write now; say so instead of the answer,
+     * but keep the waiter: the change stands, and release comes once more when it is durable (posts leave
+     * then). Others: nothing may leave. Any status but CELLA_COMMIT_PENDING is the last call for this waiter.
      */
     void (*release)(struct cella_vault_waiter *waiter, enum cella_status status);
 };
