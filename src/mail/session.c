@@ -47,10 +47,21 @@ void cella_mail_session_reset(struct cella_mail_session *session,
     free_topics(session);
     cella_wipe(session->slots, sizeof session->slots);
     session->slot_count = 0;
+    session->former_count = 0;
     session->birth = 0;
     session->since = 0;
     session->birth_used = false;
     session->wants_birth = false;
+    memmove(session->enclave_key, enclave_key, CELLA_MAIL_KEY_SIZE);
+}
+
+void cella_mail_session_rekey(struct cella_mail_session *session,
+                              const uint8_t enclave_key[CELLA_MAIL_KEY_SIZE]) {
+    cella_mail_session_restart(session);
+    memmove(session->former + 1, session->former, sizeof session->former - sizeof session->former[0]);
+    memcpy(session->former[0], session->enclave_key, sizeof session->former[0]);
+    if (session->former_count < CELLA_MAIL_SESSION_FORMER)
+        session->former_count++;
     memmove(session->enclave_key, enclave_key, CELLA_MAIL_KEY_SIZE);
 }
 
@@ -84,6 +95,20 @@ enum cella_status cella_mail_session_set_context(struct cella_mail_session *sess
         memcpy(session->context, context.data, context.size);
     session->context_size = context.size;
     return CELLA_OK;
+}
+
+void cella_mail_session_set_judge(struct cella_mail_session *session, cella_mail_judge *judge,
+                                  void *context) {
+    session->judge = judge;
+    session->judge_context = context;
+}
+
+bool cella_mail_session_has_heard(const struct cella_mail_session *session) {
+    bool heard = session->slot_count > 0;
+    for (const struct cella_session_topic *topic = session->topics; topic != NULL && !heard;
+         topic = topic->next)
+        heard = topic->replied > 0 || topic->next_post > 0;
+    return heard;
 }
 
 void cella_mail_session_fix(struct cella_mail_session *session, const struct cella_mail_fixed *fixed) {

@@ -22,8 +22,8 @@ void cella_mail_session_free(struct cella_mail_session *session);
 void cella_mail_session_set_mailbox_key(struct cella_mail_session *session,
                                         const uint8_t key[CELLA_MAIL_KEY_SIZE], uint64_t generation);
 
-/* The client context sent in the clear with every request from now on; copied. CELLA_LIMIT: over 1024 bytes.
- */
+/* The client context sent in the clear with every mail from now on; copied, not part of the exported state.
+ * CELLA_LIMIT: over CELLA_MAIL_CONTEXT_MAX. */
 enum cella_status cella_mail_session_set_context(struct cella_mail_session *session,
                                                  struct cella_bytes context);
 
@@ -31,6 +31,22 @@ enum cella_status cella_mail_session_set_context(struct cella_mail_session *sess
  * are forgotten. */
 void cella_mail_session_reset(struct cella_mail_session *session,
                               const uint8_t enclave_key[CELLA_MAIL_KEY_SIZE]);
+
+/* A new instance of the same vault: mail goes to its session key from now on, in a session of its own.
+ * Topics, sequences, open requests, birth and what arrived stay. What former instances sealed still opens. */
+void cella_mail_session_rekey(struct cella_mail_session *session,
+                              const uint8_t enclave_key[CELLA_MAIL_KEY_SIZE]);
+
+/* Judges a mail from the enclave that is authentic, whole and in order, before it changes anything here: a
+ * failure refuses it, as if it had not come. For the context in it, which this module does not read. */
+typedef enum cella_status cella_mail_judge(void *context, const struct cella_mail_header *header,
+                                           struct cella_error *error);
+/* NULL: everything passes. */
+void cella_mail_session_set_judge(struct cella_mail_session *session, cella_mail_judge *judge, void *context);
+
+/* Whether anything of the enclave has ever been opened in this life. One that has heard nothing, and is told
+ * that its first request is a replay, has lost its memory. */
+bool cella_mail_session_has_heard(const struct cella_mail_session *session);
 
 /* Drops the session's sending key, so that the next mail handshakes again; sequences go on. For
  * CELLA_MAIL_SESSION_UNKNOWN, and when a reply to the first mail never came. */

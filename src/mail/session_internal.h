@@ -4,6 +4,7 @@
 
 #include "mail/fixed.h"
 #include "mail/packet.h"
+#include "mail/session.h"
 
 /* Topics of one client; bounds what an imported state can ask for. */
 #define CELLA_MAIL_SESSION_TOPICS 65536
@@ -26,13 +27,19 @@ struct cella_session_slot {
     uint8_t key[CELLA_AEAD_KEY_SIZE];
 };
 
+#define CELLA_MAIL_SESSION_FORMER 2 /* instances before this one whose one-shot mail still opens */
+
 struct cella_mail_session {
     struct cella_x25519_key own;
     uint8_t enclave_key[CELLA_MAIL_KEY_SIZE];
+    uint8_t former[CELLA_MAIL_SESSION_FORMER][CELLA_MAIL_KEY_SIZE]; /* newest first */
+    unsigned former_count;
     uint8_t mailbox_key[CELLA_MAIL_KEY_SIZE];
     uint64_t mailbox_generation; /* 0: none */
     uint8_t context[CELLA_MAIL_CONTEXT_MAX];
     size_t context_size;
+    cella_mail_judge *judge;
+    void *judge_context;
     uint64_t birth;
     uint64_t since;   /* the enclave's clock when this life began; what it sealed before is of another */
     bool birth_used;  /* a request has named it, so it stays */

@@ -13,7 +13,7 @@ struct cella_mail_reader {
     struct cella_noise_handshake handshake; /* of an accept (a copy) or of one-shot mail */
     struct cella_noise_cipher receive;
     struct cella_noise_keys keys; /* of an accept */
-    const uint8_t *sender;        /* who must have sealed one-shot mail */
+    const uint8_t *sender;        /* who must have sealed one-shot mail; NULL: an instance of the enclave */
     uint64_t serial;
     uint64_t life;
 };
@@ -61,7 +61,6 @@ static enum cella_status find_key(void *context, const struct cella_mail_header 
         return find_accept(reader, header, error);
     if (header->kind == CELLA_MAIL_SESSION)
         return find_session(reader, header, error);
-    reader->sender = session->enclave_key;
     if (header->generation != 0) {
         if (header->generation != session->mailbox_generation)
             return cella_fail(error, CELLA_MAIL_GENERATION, "generation %llu",
@@ -82,6 +81,16 @@ static enum cella_status read_accept(struct cella_mail_reader *reader, struct ce
     return status == CELLA_OK ? cella_noise_initialize_key(&reader->receive, reader->keys.responder) : status;
 }
 
+static bool is_sender(const struct cella_mail_reader *reader, const uint8_t key[CELLA_MAIL_KEY_SIZE]) {
+    const struct cella_mail_session *session = reader->session;
+    if (reader->sender != NULL)
+        return memcmp(reader->sender, key, CELLA_MAIL_KEY_SIZE) == 0;
+    bool found = memcmp(session->enclave_key, key, CELLA_MAIL_KEY_SIZE) == 0;
+    for (unsigned i = 0; i < session->former_count; i++)
+        found |= memcmp(session->former[i], key, CELLA_MAIL_KEY_SIZE) == 0;
+    return found;
+}
+
 static enum cella_status read_one_shot(struct cella_mail_reader *reader, const struct cella_bytes ad[2],
                                        struct cella_bytes sealed, uint8_t *out) {
     struct cella_noise_setup setup = {
@@ -90,7 +99,7 @@ static enum cella_status read_one_shot(struct cella_mail_reader *reader, const s
     if (status == CELLA_OK)
         status = cella_noise_read_message(&reader->handshake, sealed, out);
     /* Anyone can seal to this client; only the enclave is listened to. */
-    if (status == CELLA_OK && memcmp(reader->handshake.rs, reader->sender, CELLA_MAIL_KEY_SIZE) != 0) {
+    if (status == CELLA_OK && !is_sender(reader, reader->handshake.rs)) {
         cella_wipe(out, sealed.size - CELLA_MAIL_FIRST_OVERHEAD);
         status = CELLA_AUTHENTICATION;
     }
@@ -285,6 +294,8 @@ enum cella_status cella_mail_reader_finish(struct cella_mail_reader *reader,
     if (memory == NULL)
         return cella_fail(error, CELLA_NO_MEMORY, "a letter");
     enum cella_status status = check_order(reader, &topic, error);
+    if (status == CELLA_OK && reader->session->judge != NULL)
+        status = reader->session->judge(reader->session->judge_context, header, error);
     if (status == CELLA_OK && header->kind == CELLA_MAIL_SESSION_ACCEPT)
         status = enter_session(reader, error);
     if (status != CELLA_OK) {

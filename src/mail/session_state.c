@@ -70,7 +70,9 @@ static void write_state(struct cella_writer *writer, const struct cella_mail_ses
     cella_write_u64(writer, session->mailbox_generation);
     cella_write_u64(writer, session->birth);
     cella_write_u64(writer, session->since);
-    cella_write_sized(writer, CELLA_BYTES(session->context, session->context_size));
+    cella_write_u8(writer, (uint8_t)session->former_count);
+    for (unsigned i = 0; i < session->former_count; i++)
+        cella_write_bytes(writer, session->former[i], sizeof session->former[i]);
     for (unsigned i = 0; i < session->slot_count; i++) {
         cella_write_bytes(writer, session->slots[i].id, sizeof session->slots[i].id);
         cella_write_bytes(writer, session->slots[i].key, sizeof session->slots[i].key);
@@ -82,7 +84,7 @@ static void write_state(struct cella_writer *writer, const struct cella_mail_ses
 
 enum cella_status cella_mail_session_export(const struct cella_mail_session *session, uint8_t **ret_data,
                                             size_t *ret_size) {
-    size_t room = FIXED_SIZE + session->context_size;
+    size_t room = FIXED_SIZE;
     for (const struct cella_session_topic *topic = session->topics; topic != NULL; topic = topic->next)
         room += 64 + strlen(topic->name);
     uint8_t *data = malloc(room);
@@ -126,9 +128,11 @@ static enum cella_status read_state(struct cella_reader *reader, struct cella_ma
     session->since = cella_read_u64(reader);
     session->birth_used = (flags & BIRTH_USED) != 0;
     session->wants_birth = (flags & WANTS_BIRTH) != 0;
-    struct cella_bytes context = cella_read_sized(reader, CELLA_MAIL_CONTEXT_MAX);
-    if (reader->failed || cella_mail_session_set_context(session, context) != CELLA_OK)
+    session->former_count = cella_read_u8(reader);
+    if (session->former_count > CELLA_MAIL_SESSION_FORMER)
         return CELLA_DAMAGED;
+    for (unsigned i = 0; i < session->former_count; i++)
+        cella_read_copy(reader, session->former[i], sizeof session->former[i]);
     for (unsigned i = 0; i < session->slot_count; i++) {
         cella_read_copy(reader, session->slots[i].id, sizeof session->slots[i].id);
         cella_read_copy(reader, session->slots[i].key, sizeof session->slots[i].key);

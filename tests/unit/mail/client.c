@@ -1,5 +1,6 @@
 /* The client's end: order of replies and posts, loss, restarts, and its state as bytes. */
 #include "unit/mail/office.h"
+#include "base/error.h"
 #include "base/secret.h"
 #include "mail/session_internal.h"
 #include <stdlib.h>
@@ -311,6 +312,114 @@ static void a_restarted_enclave_is_met_with_a_reset(void **state) {
     office_close(&restarted);
 }
 
+/* A second instance under another session key takes the place of the first, whose memory it does not have. */
+static void meet_another_instance(struct office *office, struct office *other) {
+    office_open(other, &(struct cella_mailbox_limits){0});
+    struct cella_mailbox *before = office->mailbox;
+    cella_mail_session_rekey(office->session, other->enclave.public_key);
+    office->mailbox = other->mailbox;
+    other->mailbox = before;
+}
+
+static void after_a_rekey_sequences_go_on_and_what_the_former_instance_sealed_still_opens(void **state) {
+    struct office *office = *state;
+    struct office other;
+    struct cella_bytes body = test_pattern(5, 1);
+    office_round(office, "t", 0);
+    office_round(office, "t", 1);
+    struct cella_bytes in_session = office_post(office, "news", body);
+    cella_mail_session_restart(office->session);
+    struct cella_bytes reply = ask(office, "t", CELLA_MAIL_WAY_ONE_SHOT);
+    meet_another_instance(office, &other);
+    assert_memory_equal(cella_mail_session_enclave_key(office->session), other.enclave.public_key, 32);
+    sleep_and_wake(office);
+    office_expect(office, in_session, CELLA_MAIL_POST, "news", 0, body);
+    office_expect(office, reply, CELLA_MAIL_REPLY, "t", 2, test_pattern(30, 1));
+    struct cella_mail_shape shape;
+    struct cella_bytes next = office_seal(office, "t", body);
+    assert_status(cella_mail_inspect(next, &shape, &office->error), CELLA_OK);
+    assert_int_equal(shape.header.kind, CELLA_MAIL_SESSION_OPEN);
+    assert_int_equal(shape.header.sequence, 3);
+    /* This one has no vault, and so refuses what it does not know. */
+    assert_status(office_try(office, next), CELLA_MAIL_FIRST);
+    office_close(&other);
+}
+
+static void instances_long_before_are_no_longer_listened_to(void **state) {
+    struct office *office = *state;
+    struct office others[CELLA_MAIL_SESSION_FORMER + 1];
+    struct cella_bytes replies[2];
+    for (unsigned i = 0; i < 2; i++) {
+        char topic[] = {(char)('a' + i), '\0'};
+        replies[i] = ask(office, topic, CELLA_MAIL_WAY_ONE_SHOT);
+    }
+    for (unsigned i = 0; i <= CELLA_MAIL_SESSION_FORMER; i++) {
+        if (i == CELLA_MAIL_SESSION_FORMER)
+            assert_status(open_only(office, replies[0]), CELLA_OK);
+        meet_another_instance(office, &others[i]);
+    }
+    assert_status(open_only(office, replies[1]), CELLA_MAIL_REFUSED);
+    for (unsigned i = 0; i <= CELLA_MAIL_SESSION_FORMER; i++)
+        office_close(&others[i]);
+}
+
+struct judgement {
+    enum cella_status status;
+    unsigned asked;
+    enum cella_mail_role role;
+};
+
+static enum cella_status judge(void *context, const struct cella_mail_header *header,
+                               struct cella_error *error) {
+    struct judgement *judgement = context;
+    judgement->asked++;
+    judgement->role = header->role;
+    return judgement->status == CELLA_OK ? CELLA_OK : cella_fail(error, judgement->status, "judged");
+}
+
+static void what_is_judged_to_be_wrong_changes_nothing_and_may_come_again(void **state) {
+    struct office *office = *state;
+    struct judgement judgement = {.status = CELLA_VAULT_PROOF};
+    struct cella_bytes body = test_pattern(30, 1), none = {0};
+    cella_mail_session_set_judge(office->session, judge, &judgement);
+    struct cella_bytes hello = office_answer(office, office_hello(office), NULL);
+    assert_status(open_only(office, hello), CELLA_VAULT_PROOF);
+    assert_int_equal(cella_mail_session_phase(office->session), CELLA_MAIL_PHASE_OPENING);
+    judgement.status = CELLA_OK;
+    office_expect(office, hello, CELLA_MAIL_HELLO, "", 0, none);
+    struct cella_bytes reply = ask(office, "t", CELLA_MAIL_WAY_SESSION);
+    struct cella_bytes post = office_post(office, "news", body);
+    judgement.status = CELLA_VAULT_FORK;
+    assert_status(open_only(office, reply), CELLA_VAULT_FORK);
+    assert_int_equal(judgement.role, CELLA_MAIL_REPLY);
+    assert_status(open_only(office, post), CELLA_VAULT_FORK);
+    assert_int_equal(judgement.role, CELLA_MAIL_POST);
+    judgement = (struct judgement){.status = CELLA_OK};
+    office_expect(office, reply, CELLA_MAIL_REPLY, "t", 0, body);
+    office_expect(office, post, CELLA_MAIL_POST, "news", 0, body);
+    assert_int_equal(judgement.asked, 2);
+    /* What is not authentic or not in order is not even shown to the judge. */
+    assert_status(open_only(office, post), CELLA_MAIL_POST_REPLAYED);
+    assert_status(open_only(office, test_pattern(400, 1)), CELLA_MAIL_MALFORMED);
+    assert_int_equal(judgement.asked, 2);
+}
+
+static void a_client_knows_whether_it_has_ever_heard_of_the_enclave(void **state) {
+    struct office *office = *state;
+    struct cella_bytes body = test_pattern(30, 1);
+    assert_false(cella_mail_session_has_heard(office->session));
+    struct cella_bytes reply = ask(office, "t", CELLA_MAIL_WAY_ONE_SHOT);
+    assert_false(cella_mail_session_has_heard(office->session));
+    office_expect(office, reply, CELLA_MAIL_REPLY, "t", 0, body);
+    assert_true(cella_mail_session_has_heard(office->session));
+    sleep_and_wake(office);
+    assert_true(cella_mail_session_has_heard(office->session));
+    cella_mail_session_forget(office->session);
+    assert_false(cella_mail_session_has_heard(office->session));
+    office_connect(office);
+    assert_true(cella_mail_session_has_heard(office->session));
+}
+
 static void the_state_goes_on_where_it_was_without_the_sending_key(void **state) {
     struct office *office = *state;
     uint8_t *data = NULL;
@@ -318,7 +427,6 @@ static void the_state_goes_on_where_it_was_without_the_sending_key(void **state)
     office_round(office, "t", 0);
     office_round(office, "t", 1);
     office_round(office, "other", 0);
-    assert_status(cella_mail_session_set_context(office->session, CELLA_BYTES("context", 7)), CELLA_OK);
     struct cella_bytes body = test_pattern(50, 1);
     struct cella_bytes post = office_post(office, "t", test_pattern(5, 1));
     (void)office_answer(office, office_seal(office, "t", body), &body);
@@ -339,7 +447,6 @@ static void the_state_goes_on_where_it_was_without_the_sending_key(void **state)
     struct cella_bytes mail = office_seal_as(office, &request, body);
     struct cella_mail_shape shape;
     assert_status(cella_mail_inspect(mail, &shape, &office->error), CELLA_OK);
-    assert_bytes(shape.header.context, CELLA_BYTES("context", 7));
     assert_int_equal(shape.header.kind, CELLA_MAIL_SESSION_OPEN);
     office_expect(office, office_answer(office, mail, NULL), CELLA_MAIL_REPLY, "t", 2, body);
     office_round(office, "t", 3);
@@ -473,6 +580,10 @@ int main(void) {
         office_test(one_shot_mail_of_anyone_else_is_refused),
         office_test(every_changed_bit_of_a_reply_or_post_is_refused_and_changes_nothing),
         office_test(a_restarted_enclave_is_met_with_a_reset),
+        office_test(after_a_rekey_sequences_go_on_and_what_the_former_instance_sealed_still_opens),
+        office_test(instances_long_before_are_no_longer_listened_to),
+        office_test(what_is_judged_to_be_wrong_changes_nothing_and_may_come_again),
+        office_test(a_client_knows_whether_it_has_ever_heard_of_the_enclave),
         office_test(the_state_goes_on_where_it_was_without_the_sending_key),
         office_test(a_reply_to_one_shot_mail_opens_after_an_import),
         office_test(a_damaged_state_is_refused),
