@@ -28,30 +28,40 @@ static bool role_fits(enum cella_mail_kind kind, enum cella_mail_role role) {
             1 << CELLA_MAIL_REQUEST | 1 << CELLA_MAIL_REPLY | 1 << CELLA_MAIL_DONE | 1 << CELLA_MAIL_POST,
         [CELLA_MAIL_SESSION_OPEN] = 1 << CELLA_MAIL_HELLO | 1 << CELLA_MAIL_REQUEST,
         [CELLA_MAIL_SESSION_ACCEPT] = 1 << CELLA_MAIL_HELLO | 1 << CELLA_MAIL_REPLY | 1 << CELLA_MAIL_DONE,
-        [CELLA_MAIL_SESSION] =
-            1 << CELLA_MAIL_REQUEST | 1 << CELLA_MAIL_REPLY | 1 << CELLA_MAIL_DONE | 1 << CELLA_MAIL_POST,
+        [CELLA_MAIL_SESSION] = 1 << CELLA_MAIL_REQUEST | 1 << CELLA_MAIL_REPLY | 1 << CELLA_MAIL_DONE |
+                               1 << CELLA_MAIL_POST | 1 << CELLA_MAIL_QUERY | 1 << CELLA_MAIL_ACK,
     };
-    return kind >= CELLA_MAIL_ONE_SHOT && kind <= CELLA_MAIL_SESSION && role <= CELLA_MAIL_POST &&
+    return kind >= CELLA_MAIL_ONE_SHOT && kind <= CELLA_MAIL_SESSION && role <= CELLA_MAIL_ACK &&
            (roles[kind] & 1 << role) != 0;
+}
+
+/* A hello and an ack have no topic, nor has the done that answers an ack in its session. */
+static bool may_lack_topic(const struct cella_mail_header *header) {
+    return header->role == CELLA_MAIL_HELLO || header->role == CELLA_MAIL_ACK ||
+           (header->role == CELLA_MAIL_DONE && header->kind == CELLA_MAIL_SESSION && header->sequence == 0 &&
+            header->envelope.size == 0);
 }
 
 /* NULL if the header says one thing only, else what is wrong with it. */
 static const char *contradiction(const struct cella_mail_header *header) {
     bool session = header->kind == CELLA_MAIL_SESSION;
     bool answer = header->role == CELLA_MAIL_REPLY || header->role == CELLA_MAIL_DONE;
+    bool bare = header->role == CELLA_MAIL_HELLO || header->role == CELLA_MAIL_ACK;
     if (!role_fits(header->kind, header->role))
         return "kind and role do not go together";
     if (header->padding != CELLA_MAIL_PADDING_NONE && header->padding != CELLA_MAIL_PADDING_CLASS)
         return "the padding is not known";
     if (session != (header->number > 0) || header->number > CELLA_MAIL_NUMBER_MAX)
         return "the mail number does not fit its kind";
-    if ((session && answer) != (header->answers > 0) || header->answers > CELLA_MAIL_NUMBER_MAX)
+    if ((header->role != CELLA_MAIL_POST && (session && answer) != (header->answers > 0)) ||
+        header->answers > CELLA_MAIL_NUMBER_MAX)
         return "the number of the answered mail does not fit the role";
     if (header->generation > 0 && header->kind != CELLA_MAIL_ONE_SHOT)
         return "a mailbox generation outside one-shot mail";
-    if (header->role == CELLA_MAIL_HELLO &&
-        (header->topic.size > 0 || header->envelope.size > 0 || header->sequence > 0))
-        return "a hello with a topic, a sequence or an envelope";
+    if (bare && (header->topic.size > 0 || header->envelope.size > 0 || header->sequence > 0))
+        return "a hello or an ack with a topic, a sequence or an envelope";
+    if (header->role == CELLA_MAIL_QUERY && header->sequence > 0)
+        return "a query with a sequence";
     return NULL;
 }
 
@@ -95,7 +105,7 @@ enum cella_status cella_mail_header_parse(struct cella_bytes mail, struct cella_
     header.envelope.data = cella_read_view(&reader, header.envelope.size);
     if (reader.failed)
         return cella_fail(error, CELLA_TOO_SMALL, "the mail ends in its header");
-    if (header.role != CELLA_MAIL_HELLO && !cella_mail_topic_valid(header.topic))
+    if (!(header.topic.size == 0 && may_lack_topic(&header)) && !cella_mail_topic_valid(header.topic))
         return cella_fail(error, CELLA_MAIL_MALFORMED, "the topic is not 1 to 255 letters, digits and '-'");
     *ret_header = header;
     *ret_size = reader.at;
@@ -121,7 +131,7 @@ size_t cella_mail_header_size(const struct cella_mail_header *header) {
 
 enum cella_status cella_mail_header_write(struct cella_writer *writer, const struct cella_mail_header *header,
                                           struct cella_error *error) {
-    if (header->role != CELLA_MAIL_HELLO && !cella_mail_topic_valid(header->topic))
+    if (!(header->topic.size == 0 && may_lack_topic(header)) && !cella_mail_topic_valid(header->topic))
         return cella_fail(error, CELLA_MAIL_TOPIC, "topic of %zu bytes", header->topic.size);
     if (header->context.size > CELLA_MAIL_CONTEXT_MAX)
         return cella_fail(error, CELLA_LIMIT, "the context has %zu bytes, at most 8192 are allowed",
@@ -232,6 +242,6 @@ const char *cella_mail_kind_name(enum cella_mail_kind kind) {
 }
 
 const char *cella_mail_role_name(enum cella_mail_role role) {
-    static const char *const names[] = {"hello", "request", "reply", "done", "post"};
-    return role <= CELLA_MAIL_POST ? names[role] : "unknown";
+    static const char *const names[] = {"hello", "request", "reply", "done", "post", "query", "ack"};
+    return role <= CELLA_MAIL_ACK ? names[role] : "unknown";
 }

@@ -35,9 +35,11 @@ enum cella_mail_kind {
 enum cella_mail_role {
     CELLA_MAIL_HELLO = 0,   /* only opens or accepts a session; no topic, no body */
     CELLA_MAIL_REQUEST = 1, /* client to enclave */
-    CELLA_MAIL_REPLY = 2,   /* answers the request with this topic and sequence */
-    CELLA_MAIL_DONE = 3,    /* the same, when the handler succeeded without a reply; empty body */
+    CELLA_MAIL_REPLY = 2,   /* answers the request with this topic and sequence, or the query `answers` */
+    CELLA_MAIL_DONE = 3,    /* the same, without a reply, and answers an ack (no topic); empty body */
     CELLA_MAIL_POST = 4,    /* enclave to client, unasked; sequences of its own */
+    CELLA_MAIL_QUERY = 5,   /* client to enclave, in a session: changes nothing, has no sequence */
+    CELLA_MAIL_ACK = 6,     /* the same, only for its context: what arrived; no topic, no body */
 };
 
 enum cella_mail_padding {
@@ -52,7 +54,7 @@ struct cella_mail_header {
     enum cella_mail_padding padding;
     uint8_t session_id[CELLA_MAIL_SESSION_ID_SIZE];
     uint64_t number;  /* of this mail in its session and direction; 0 in the other kinds */
-    uint64_t answers; /* number of the request mail that a reply answers */
+    uint64_t answers; /* number of the mail that a reply answers; of a post its outbox number, or 0 */
     uint64_t
         generation; /* 0: sealed to (or, in replies, by) the session key; else the mailbox key's generation */
     uint64_t sequence; /* per sender and topic */

@@ -103,7 +103,7 @@ static void every_contradiction_in_a_header_is_refused(void **state) {
         if (kind != CELLA_MAIL_SESSION)
             refused(&header, 6, (uint8_t)kind, CELLA_MAIL_MALFORMED);
     for (unsigned role = 0; role < 256; role++)
-        if (role != CELLA_MAIL_REPLY && role != CELLA_MAIL_DONE)
+        if (role != CELLA_MAIL_REPLY && role != CELLA_MAIL_DONE && role != CELLA_MAIL_POST)
             refused(&header, 7, (uint8_t)role, CELLA_MAIL_MALFORMED);
     for (unsigned padding = 2; padding < 256; padding++)
         refused(&header, 8, (uint8_t)padding, CELLA_MAIL_MALFORMED);
@@ -119,6 +119,59 @@ static void every_contradiction_in_a_header_is_refused(void **state) {
     refused(&header, 56, 1, CELLA_MAIL_MALFORMED); /* a hello with a sequence */
     refused(&header, 9, 1, CELLA_MAIL_MALFORMED);  /* a hello with a topic */
     refused(&header, 12, 1, CELLA_MAIL_MALFORMED); /* a hello with an envelope */
+}
+
+/* Written and read again. */
+static void accepted(const struct cella_mail_header *header) {
+    struct cella_bytes bytes = written(header);
+    struct cella_mail_header read;
+    size_t size = 0;
+    assert_status(cella_mail_header_parse(bytes, &read, &size, NULL), CELLA_OK);
+    assert_int_equal(read.role, header->role);
+    assert_int_equal(read.answers, header->answers);
+}
+
+static void queries_and_acks_go_in_sessions_without_a_sequence(void **state) {
+    struct cella_mail_header query = {
+        .kind = CELLA_MAIL_SESSION, .role = CELLA_MAIL_QUERY, .number = 1, .topic = CELLA_BYTES("t", 1)};
+    struct cella_mail_header ack = {.kind = CELLA_MAIL_SESSION, .role = CELLA_MAIL_ACK, .number = 2};
+    accepted(&query);
+    accepted(&ack);
+    const struct cella_mail_header *headers[] = {&query, &ack};
+    for (size_t i = 0; i < 2; i++) {
+        for (unsigned kind = CELLA_MAIL_ONE_SHOT; kind < CELLA_MAIL_SESSION; kind++)
+            refused(headers[i], 6, (uint8_t)kind, CELLA_MAIL_MALFORMED);
+        refused(headers[i], 40, 1, CELLA_MAIL_MALFORMED); /* answers something */
+        refused(headers[i], 56, 1, CELLA_MAIL_MALFORMED); /* a sequence */
+    }
+    refused(&query, 9, 0, CELLA_MAIL_MALFORMED); /* a query without a topic */
+    refused(&ack, 9, 1, CELLA_MAIL_MALFORMED);   /* an ack with a topic */
+    refused(&ack, 12, 1, CELLA_MAIL_MALFORMED);  /* an ack with an envelope */
+}
+
+static void only_the_done_of_an_ack_lacks_a_topic(void **state) {
+    struct cella_mail_header header = {
+        .kind = CELLA_MAIL_SESSION, .role = CELLA_MAIL_DONE, .number = 1, .answers = 2};
+    accepted(&header);
+    refused(&header, 7, CELLA_MAIL_REPLY, CELLA_MAIL_MALFORMED);
+    refused(&header, 7, CELLA_MAIL_POST, CELLA_MAIL_MALFORMED);
+    refused(&header, 56, 1, CELLA_MAIL_MALFORMED); /* a sequence */
+    header = (struct cella_mail_header){
+        .kind = CELLA_MAIL_ONE_SHOT, .role = CELLA_MAIL_DONE, .topic = CELLA_BYTES("t", 1)};
+    accepted(&header);
+    refused(&header, 9, 0, CELLA_MAIL_MALFORMED);
+}
+
+static void a_post_may_have_an_outbox_number_in_and_outside_sessions(void **state) {
+    struct cella_mail_header header = {
+        .kind = CELLA_MAIL_ONE_SHOT, .role = CELLA_MAIL_POST, .topic = CELLA_BYTES("t", 1)};
+    accepted(&header);
+    header.answers = CELLA_MAIL_NUMBER_MAX;
+    accepted(&header);
+    refused(&header, 40, 0xff, CELLA_MAIL_MALFORMED); /* over the maximum */
+    header.kind = CELLA_MAIL_SESSION;
+    header.number = 1;
+    accepted(&header);
 }
 
 static bool parses(void *context, struct cella_bytes bytes) {
@@ -259,6 +312,9 @@ int main(void) {
         cmocka_unit_test(a_header_is_read_as_it_was_written),
         cmocka_unit_test(the_largest_header_is_accepted_and_more_is_refused),
         cmocka_unit_test(every_contradiction_in_a_header_is_refused),
+        cmocka_unit_test(queries_and_acks_go_in_sessions_without_a_sequence),
+        cmocka_unit_test(only_the_done_of_an_ack_lacks_a_topic),
+        cmocka_unit_test(a_post_may_have_an_outbox_number_in_and_outside_sessions),
         cmocka_unit_test(a_cut_header_asks_for_more),
         cmocka_unit_test(padding_hides_sizes_and_costs_at_most_an_eighth),
         office_test(bodies_of_one_class_have_mails_of_one_size),
