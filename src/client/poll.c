@@ -62,7 +62,7 @@ static void give_up_earlier(struct cella_client *client, struct cella_bytes post
         return;
     memcpy(topic, header.topic.data, header.topic.size);
     topic[header.topic.size] = '\0';
-    cella_mail_session_give_up_posts(client->session, topic, header.sequence);
+    cella_mail_session_give_up_posts(client->session, topic, header.sequence, header.answers);
     client->dirty = true;
 }
 

@@ -99,9 +99,19 @@ enum cella_status cella_mail_session_seal(struct cella_mail_session *session,
                                           const struct cella_mail_request *request, struct cella_bytes body,
                                           uint8_t **ret_mail, size_t *ret_size, struct cella_error *error);
 
-/* The same for a body written in pieces. Bytes go to `output` as packets fill. In phase NEW only a body that
- * fits one packet can be written (CELLA_MAIL_NOT_OPEN by the write that goes over it): hello first when in
- * doubt. */
+/* A query: changes nothing, has no sequence, its answer goes to …_open and has role REPLY or DONE. `request`
+ * gives topic, envelope and padding. In an open session only: CELLA_MAIL_NOT_OPEN. A later query or ack takes
+ * its place: the answer to it is then CELLA_MAIL_UNEXPECTED. */
+enum cella_status cella_mail_session_query(struct cella_mail_session *session,
+                                           const struct cella_mail_request *request, struct cella_bytes body,
+                                           uint8_t **ret_mail, size_t *ret_size, struct cella_error *error);
+/* Carries nothing but the client's context; its answer is a DONE without a topic. Otherwise as a query. */
+enum cella_status cella_mail_session_ack(struct cella_mail_session *session, uint8_t **ret_mail,
+                                         size_t *ret_size, struct cella_error *error);
+
+/* The same as …_seal for a body written in pieces. Bytes go to `output` as packets fill. In phase NEW only a
+ * body that fits one packet can be written (CELLA_MAIL_NOT_OPEN by the write that goes over it): hello first
+ * when in doubt. */
 struct cella_mail_writer;
 enum cella_status cella_mail_session_writer(struct cella_mail_session *session,
                                             const struct cella_mail_request *request,
@@ -148,11 +158,15 @@ enum cella_status cella_mail_reader_finish(struct cella_mail_reader *reader,
 void cella_mail_reader_free(struct cella_mail_reader *reader);
 
 /* Going on after a loss that was reported: replies (or posts) of the topic that did not come up to `sequence`
- * are given up, the next one expected is `sequence`. */
+ * are given up, the next one expected is `sequence`. `number` is the outbox number of that post (its header's
+ * `answers`), 0 without a vault: of other topics too, what did not come below it is given up. */
 enum cella_status cella_mail_session_give_up_replies(struct cella_mail_session *session, const char *topic,
                                                      uint64_t sequence);
 enum cella_status cella_mail_session_give_up_posts(struct cella_mail_session *session, const char *topic,
-                                                   uint64_t sequence);
+                                                   uint64_t sequence, uint64_t number);
+/* The outbox number up to which every post of this life has come or was given up: what the client's context
+ * tells the enclave. 0: none. */
+uint64_t cella_mail_session_collected(const struct cella_mail_session *session);
 
 /* The oldest request of the topic without a reply; CELLA_NOT_FOUND if all are answered. */
 enum cella_status cella_mail_session_outstanding(const struct cella_mail_session *session, const char *topic,

@@ -41,14 +41,16 @@ struct cella_mail_session {
     cella_mail_judge *judge;
     void *judge_context;
     uint64_t birth;
-    uint64_t since;   /* the enclave's clock when this life began; what it sealed before is of another */
-    bool birth_used;  /* a request has named it, so it stays */
-    bool wants_birth; /* the next mail must be a hello */
+    uint64_t since;     /* the enclave's clock when this life began; what it sealed before is of another */
+    uint64_t collected; /* outbox number up to which all posts came; 0: none yet in this life */
+    bool birth_used;    /* a request has named it, so it stays */
+    bool wants_birth;   /* the next mail must be a hello */
     enum cella_mail_session_phase phase;
     struct cella_noise_handshake handshake; /* while OPENING */
     uint8_t id[CELLA_MAIL_SESSION_ID_SIZE]; /* while OPENING or OPEN */
     struct cella_noise_cipher send;
     uint64_t send_number;
+    uint64_t unnamed_number; /* of the query or ack that waits for its answer in this session; 0: none */
     uint64_t serial; /* counts changes of the sending key, so that a writer never goes on under another */
     uint64_t life;   /* counts resets, so that a writer never touches the topics of another life */
     struct cella_session_slot slots[CELLA_MAIL_SESSION_SLOTS];

@@ -185,15 +185,26 @@ static enum cella_status check_reply(const struct cella_session_topic *topic,
     return CELLA_OK;
 }
 
-static enum cella_status check_post(const struct cella_session_topic *topic,
+/* Outbox numbers count a client's posts over all topics. In a life that is not its first they begin anywhere,
+ * but each topic begins with sequence 0. */
+static bool knows_numbers(const struct cella_mail_session *session, const struct cella_mail_header *header) {
+    return header->answers > 0 && (session->since == 0 || session->collected > 0);
+}
+
+/* Where numbers are known they decide alone: sequences have gaps where posts were given up. */
+static enum cella_status check_post(const struct cella_mail_session *session,
+                                    const struct cella_session_topic *topic,
                                     const struct cella_mail_header *header, struct cella_error *error) {
-    uint64_t next = topic->next_post;
-    if (header->sequence < next)
+    bool numbered = knows_numbers(session, header);
+    uint64_t next = numbered ? session->collected + 1 : topic->next_post;
+    uint64_t given = numbered ? header->answers : header->sequence;
+    if (given < next)
         return cella_fail(error, CELLA_MAIL_POST_REPLAYED, "topic %s, post %llu", topic->name,
                           (unsigned long long)header->sequence);
-    if (header->sequence > next)
-        return cella_fail(error, CELLA_MAIL_POST_MISSING, "topic %s: post %llu is here, post %llu is not",
-                          topic->name, (unsigned long long)header->sequence, (unsigned long long)next);
+    if (given > next)
+        return cella_fail(error, CELLA_MAIL_POST_MISSING, "topic %s: %s %llu is here, post %llu is not",
+                          topic->name, numbered ? "post number" : "post", (unsigned long long)given,
+                          (unsigned long long)next);
     return CELLA_OK;
 }
 
@@ -259,10 +270,19 @@ static bool is_of_former_life(const struct cella_mail_session *session,
     return session->wants_birth || header->birth < session->since;
 }
 
+/* The answer to the query or ack that waits for one: it names its number and is in no order. */
+static bool answers_unnamed(const struct cella_mail_reader *reader) {
+    const struct cella_mail_session *session = reader->session;
+    const struct cella_mail_header *header = &reader->opener.header;
+    return header->kind == CELLA_MAIL_SESSION && header->role != CELLA_MAIL_POST &&
+           session->unnamed_number > 0 && header->answers == session->unnamed_number &&
+           memcmp(header->session_id, session->id, CELLA_MAIL_SESSION_ID_SIZE) == 0;
+}
+
 static enum cella_status check_order(struct cella_mail_reader *reader, struct cella_session_topic **ret_topic,
                                      struct cella_error *error) {
     const struct cella_mail_header *header = &reader->opener.header;
-    if (header->role == CELLA_MAIL_HELLO)
+    if (header->role == CELLA_MAIL_HELLO || answers_unnamed(reader))
         return CELLA_OK;
     struct cella_session_topic *topic = cella_session_topic_find(reader->session, header->topic);
     enum cella_status status = CELLA_OK;
@@ -274,12 +294,27 @@ static enum cella_status check_order(struct cella_mail_reader *reader, struct ce
         status =
             topic == NULL ? cella_session_topic_get(reader->session, header->topic, &topic, error) : status;
         if (status == CELLA_OK)
-            status = check_post(topic, header, error);
+            status = check_post(reader->session, topic, header, error);
     } else {
         status = check_reply(topic, header, error);
     }
     *ret_topic = topic;
     return status;
+}
+
+/* What a mail that passed every check changes. */
+static void take(struct cella_mail_reader *reader, struct cella_session_topic *topic) {
+    struct cella_mail_session *session = reader->session;
+    const struct cella_mail_header *header = &reader->opener.header;
+    if (header->role == CELLA_MAIL_POST) {
+        topic->next_post = header->sequence + 1;
+        if (header->answers > 0)
+            session->collected = header->answers;
+    } else if (topic != NULL) {
+        topic->replied++;
+    } else if (header->role != CELLA_MAIL_HELLO) {
+        session->unnamed_number = 0;
+    }
 }
 
 enum cella_status cella_mail_reader_finish(struct cella_mail_reader *reader,
@@ -302,10 +337,7 @@ enum cella_status cella_mail_reader_finish(struct cella_mail_reader *reader,
         free(memory);
         return status;
     }
-    if (header->role == CELLA_MAIL_POST)
-        topic->next_post++;
-    else if (header->role != CELLA_MAIL_HELLO)
-        topic->replied++;
+    take(reader, topic);
     fill_letter(reader, memory, ret_letter);
     return CELLA_OK;
 }

@@ -28,14 +28,20 @@ enum cella_status cella_mail_session_give_up_replies(struct cella_mail_session *
 }
 
 enum cella_status cella_mail_session_give_up_posts(struct cella_mail_session *session, const char *topic,
-                                                   uint64_t sequence) {
+                                                   uint64_t sequence, uint64_t number) {
     struct cella_session_topic *entry = find(session, topic);
     if (entry == NULL)
         return CELLA_NOT_FOUND;
-    if (sequence < entry->next_post)
+    if (sequence < entry->next_post || (number > 0 && number <= session->collected))
         return CELLA_ARGUMENT;
     entry->next_post = sequence;
+    if (number > 0)
+        session->collected = number - 1;
     return CELLA_OK;
+}
+
+uint64_t cella_mail_session_collected(const struct cella_mail_session *session) {
+    return session->collected;
 }
 
 enum cella_status cella_mail_session_outstanding(const struct cella_mail_session *session, const char *topic,
@@ -70,6 +76,7 @@ static void write_state(struct cella_writer *writer, const struct cella_mail_ses
     cella_write_u64(writer, session->mailbox_generation);
     cella_write_u64(writer, session->birth);
     cella_write_u64(writer, session->since);
+    cella_write_u64(writer, session->collected);
     cella_write_u8(writer, (uint8_t)session->former_count);
     for (unsigned i = 0; i < session->former_count; i++)
         cella_write_bytes(writer, session->former[i], sizeof session->former[i]);
@@ -126,6 +133,7 @@ static enum cella_status read_state(struct cella_reader *reader, struct cella_ma
     session->mailbox_generation = cella_read_u64(reader);
     session->birth = cella_read_u64(reader);
     session->since = cella_read_u64(reader);
+    session->collected = cella_read_u64(reader);
     session->birth_used = (flags & BIRTH_USED) != 0;
     session->wants_birth = (flags & WANTS_BIRTH) != 0;
     session->former_count = cella_read_u8(reader);

@@ -126,7 +126,7 @@ static void dropped_and_replayed_posts_are_detected_and_named(void **state) {
     assert_status(open_only(office, other), CELLA_OK);
     assert_status(open_only(office, posts[3]), CELLA_MAIL_POST_MISSING);
     assert_non_null(strstr(office->error.message, "post 1 is not"));
-    assert_status(cella_mail_session_give_up_posts(office->session, "news", 3), CELLA_OK);
+    assert_status(cella_mail_session_give_up_posts(office->session, "news", 3, 0), CELLA_OK);
     assert_status(open_only(office, posts[1]), CELLA_MAIL_POST_REPLAYED);
     assert_status(open_only(office, posts[3]), CELLA_OK);
 }
