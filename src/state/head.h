@@ -11,7 +11,9 @@
 
 #define CELLA_VAULT_ID_SIZE    32
 #define CELLA_DIGEST_SIZE      32
-#define CELLA_SIGNED_HEAD_SIZE 192 /* bytes of the encoded form, always */
+#define CELLA_SIGNED_HEAD_SIZE 224 /* bytes of the encoded form, always */
+/* No vault gets there; sums over versions and nodes of the history tree never overflow below it. */
+#define CELLA_VERSION_MAX (UINT64_C(1) << 62)
 
 /* (epoch, version, digest). Version v is the v-th record; (0, 0, zeros) is the head of a vault that is only a
  * genesis. */
@@ -22,16 +24,22 @@ struct cella_head {
 };
 
 /* A head with the root of the history tree over records 1 to `head.version` (the tree's size is the version),
- * signed by the vault's key. */
+ * signed by the vault's key.
+ *
+ * `epoch_start` is the digest of the EPOCH record with which the signing instance began `head.epoch`; no two
+ * instances share one. Heads with the same epoch and start come from one instance, whose memory nobody can
+ * set back: they lie in one history without any proof. The same epoch with two starts is a fork by itself: it
+ * takes a machine that was set back. */
 struct cella_signed_head {
     uint8_t vault_id[CELLA_VAULT_ID_SIZE];
     uint64_t lineage;
-    struct cella_head head;
+    struct cella_head head;                 /* its version is from 1 to CELLA_VERSION_MAX */
+    uint8_t epoch_start[CELLA_DIGEST_SIZE]; /* never zeros */
     uint8_t root[CELLA_DIGEST_SIZE];
     uint8_t signature[CELLA_ED25519_SIGNATURE_SIZE];
 };
 
-/* Fills the signature. CELLA_CRYPTO. */
+/* Fills the signature. CELLA_ARGUMENT: a version or start that no head has. CELLA_CRYPTO. */
 enum cella_status cella_signed_head_sign(struct cella_signed_head *head, const struct cella_ed25519_key *key);
 /* CELLA_SIGNATURE_INVALID. */
 enum cella_status cella_signed_head_verify(const struct cella_signed_head *head,
@@ -49,9 +57,11 @@ enum cella_head_relation {
     CELLA_HEADS_CONTRADICT,   /* one history cannot hold both: a fork or a rollback, by themselves a proof */
     CELLA_HEADS_INCOMPARABLE, /* another vault, or another lineage: a restore lies between them */
 };
-/* In one history a larger version never has a smaller epoch, an epoch is never taken twice, and one version
- * has one root, digest and epoch. */
+/* In one history a larger version never has a smaller epoch, an epoch is never begun twice, and one version
+ * has one root, digest and epoch. Looks at everything but the signatures. */
 enum cella_head_relation cella_heads_compare(const struct cella_signed_head *first,
                                              const struct cella_signed_head *second);
+/* Whether one instance, in one epoch, signed both: then the older one is in the history of the newer one. */
+bool cella_heads_same_owner(const struct cella_signed_head *first, const struct cella_signed_head *second);
 
 #endif
