@@ -89,17 +89,26 @@ static enum cella_status run_handler(struct cella_mailbox_mail *mail, struct cel
     return cella_mailbox_mail_commit(mail, transaction->has_reply ? &reply : NULL);
 }
 
+static enum cella_status run_query(const struct cella_mailbox_mail *mail,
+                                   struct cella_transaction *transaction) {
+    const struct cella_enclave *program = cella_runtime.program;
+    if (program->query == NULL)
+        return CELLA_NO_HANDLER;
+    bool done = program->query(transaction, cella_mailbox_mail_view(mail)) == CELLA_OK;
+    return done ? CELLA_OK : CELLA_HANDLER_FAILED;
+}
+
 static void answer_mail(uint64_t id, struct cella_mailbox_mail *mail,
                         const struct cella_transaction *transaction) {
     struct cella_bytes reply = cella_transaction_reply(transaction);
     const struct cella_bytes *given = transaction->has_reply ? &reply : NULL;
     uint8_t small[4096];
-    uint64_t size = cella_mailbox_reply_size(mail, given);
+    uint64_t size = cella_mailbox_reply_size(mail, given, 0);
     uint8_t *out = size <= sizeof small ? small : malloc((size_t)size);
     struct cella_error error = {.message = ""};
     enum cella_status status = CELLA_NO_MEMORY;
     if (out != NULL)
-        status = cella_mailbox_reply_seal(mail, given, out, size, &error);
+        status = cella_mailbox_reply_seal(mail, given, (struct cella_bytes){0}, out, size, &error);
     if (status == CELLA_OK)
         cella_channel_answer(CELLA_FRAME_MAIL_DONE, id, status, CELLA_BYTES(out, (size_t)size));
     else
@@ -120,6 +129,8 @@ static void handle_opened(uint64_t id, struct cella_mailbox_mail *mail) {
             cella_transaction_commit_posts(&transaction);
         else
             cella_mailbox_mail_abort(mail);
+    } else if (status == CELLA_OK && verdict == CELLA_MAILBOX_QUERY) {
+        status = run_query(mail, &transaction);
     }
     if (status == CELLA_OK)
         answer_mail(id, mail, &transaction);

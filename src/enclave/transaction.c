@@ -1,4 +1,5 @@
 /* What a handler queues, and what becomes of it: all of it or nothing. */
+#include "base/error.h"
 #include "base/secret.h"
 #include "enclave/runtime.h"
 #include <stdlib.h>
@@ -78,7 +79,7 @@ enum cella_status cella_post(struct cella_transaction *transaction, const uint8_
 
 static void send_post(struct cella_queued_post *post) {
     struct cella_mailbox_post sealed;
-    cella_mailbox_post_finish(post->prepared, &sealed);
+    CELLA_ASSERT(cella_mailbox_post_seal(post->prepared, (struct cella_bytes){0}, &sealed) == CELLA_OK);
     post->prepared = NULL;
     const struct cella_bytes parts[] = {CELLA_BYTES(sealed.route, sizeof sealed.route), sealed.bytes};
     cella_channel_send(CELLA_FRAME_POST, 0, parts, 2);

@@ -50,6 +50,8 @@ enum cella_status cella_mailbox_new(const struct cella_mailbox_options *options,
                                     struct cella_mailbox **ret_mailbox, struct cella_error *error) {
     if (options->session_key == NULL || (options->mailbox_key != NULL) != (options->mailbox_generation != 0))
         return cella_fail(error, CELLA_ARGUMENT, "a mailbox key and its generation belong together");
+    if (options->keep != NULL)
+        return cella_fail(error, CELLA_UNSUPPORTED, "kept state");
     if (options->limits.max_mail_size > CELLA_MAIL_BODY_MAX)
         return cella_fail(error, CELLA_ARGUMENT, "max_mail_size is over %llu",
                           (unsigned long long)CELLA_MAIL_BODY_MAX);
@@ -86,7 +88,8 @@ static enum cella_status find_key(void *context, const struct cella_mail_header 
                                   struct cella_error *error) {
     struct cella_mailbox_mail *mail = context;
     struct cella_mailbox *mailbox = mail->mailbox;
-    if (header->role != CELLA_MAIL_REQUEST && header->role != CELLA_MAIL_HELLO)
+    if (header->role == CELLA_MAIL_REPLY || header->role == CELLA_MAIL_DONE ||
+        header->role == CELLA_MAIL_POST)
         return cella_fail(error, CELLA_MAIL_MALFORMED, "mail of role %s is for clients",
                           cella_mail_role_name(header->role));
     mail->key = &mailbox->session_key;
@@ -301,7 +304,15 @@ static enum cella_status begin_locked(struct cella_mailbox_mail *mail, struct ce
                                      mail->session != NULL || mail->verdict == CELLA_MAILBOX_RUN);
         return status;
     }
-    mail->verdict = CELLA_MAILBOX_HELLO;
+    mail->verdict = mail->opener.header.role == CELLA_MAIL_HELLO ? CELLA_MAILBOX_HELLO : CELLA_MAILBOX_ACK;
+    mail->state = CELLA_MAIL_ANSWERABLE;
+    return CELLA_OK;
+}
+
+/* A query is in no order with anything. */
+static enum cella_status begin_query(struct cella_mailbox_mail *mail) {
+    cella_mailbox_session_used(mail->mailbox, mail->session);
+    mail->verdict = CELLA_MAILBOX_QUERY;
     mail->state = CELLA_MAIL_ANSWERABLE;
     return CELLA_OK;
 }
@@ -314,6 +325,10 @@ enum cella_status cella_mailbox_mail_begin(struct cella_mailbox_mail *mail,
         return cella_fail(error, CELLA_ARGUMENT, "the mail was begun already");
     if (!mail->opener.complete || mail->opener.failed)
         return cella_fail(error, CELLA_MAIL_REFUSED, "the mail does not open");
+    bool bare = header->role == CELLA_MAIL_HELLO || header->role == CELLA_MAIL_ACK;
+    if (bare && mail->opener.body_size > 0)
+        return cella_fail(error, CELLA_MAIL_MALFORMED, "a %s with a body",
+                          cella_mail_role_name(header->role));
     if (header->topic.size > 0)
         memcpy(mail->topic, header->topic.data, header->topic.size);
     mail->view.topic = mail->topic;
@@ -327,11 +342,25 @@ enum cella_status cella_mailbox_mail_begin(struct cella_mailbox_mail *mail,
     memcpy(request.mail_id, mail->id, sizeof request.mail_id);
     memcpy(request.fingerprint, mail->request_fingerprint, sizeof request.fingerprint);
     pthread_mutex_lock(&mail->mailbox->lock);
-    enum cella_status status = begin_locked(mail, &request, error);
+    enum cella_status status =
+        header->role == CELLA_MAIL_QUERY ? begin_query(mail) : begin_locked(mail, &request, error);
     pthread_mutex_unlock(&mail->mailbox->lock);
     if (status == CELLA_OK)
         *ret_verdict = mail->verdict;
     return status;
+}
+
+bool cella_mailbox_mail_is_query(const struct cella_mailbox_mail *mail) {
+    return mail->opener.complete && mail->opener.header.role == CELLA_MAIL_QUERY;
+}
+
+struct cella_bytes cella_mailbox_mail_context(const struct cella_mailbox_mail *mail) {
+    return mail->opener.complete ? mail->opener.header.context : (struct cella_bytes){0};
+}
+
+enum cella_status cella_mailbox_collected(struct cella_mailbox_mail *mail, uint64_t number,
+                                          struct cella_error *error) {
+    return CELLA_OK;
 }
 
 const struct cella_mail *cella_mailbox_mail_view(const struct cella_mailbox_mail *mail) {

@@ -3,6 +3,14 @@
  *
  * One mail's way: cella_mailbox_mail_new, …_feed for each chunk as it arrives, …_begin (order check), then by
  * its verdict the handler, then …_commit or …_abort, then …_reply_seal, then …_mail_free.
+ *
+ * Without `keep` the mailbox remembers senders in memory, as long as it lives. With it they are kept in a
+ * vault (mail/keep.h), and the calls that are marked "in the transaction" are made by the one thread that has
+ * the writer's place, between the vault's begin and its commit or abort; what they changed stands or falls
+ * with that. If any of them fails, the caller aborts the vault's transaction. The order for a mail that is
+ * not a query: vault begin, …_begin, …_collected, handler, …_commit, …_again until there is no more, vault
+ * commit, then at any time, outside, …_reply_seal, …_post_seal and …_mail_free. If the handler or the vault's
+ * commit fails: …_abort. A query needs no writer's place: …_begin, the handler, …_reply_seal.
  */
 #ifndef CELLA_MAIL_MAILBOX_H
 #define CELLA_MAIL_MAILBOX_H
@@ -22,7 +30,10 @@ struct cella_mailbox_limits {
     uint32_t max_topics;       /* topics of one sender; default 64 */
     uint64_t max_stored_reply; /* a larger reply is not kept for a repeated request; default 64 KiB */
     uint64_t max_stored_bytes; /* stored replies of all senders; default 16 MiB */
+    uint64_t max_outbox;       /* with `keep`: bytes of posts that wait for one client; default 1 MiB */
 };
+
+struct cella_mail_keep;
 
 /* Keys are copied. `mailbox_key` may be NULL, then mail to the mailbox key is refused; its generation is not
  * 0. */
@@ -31,9 +42,14 @@ struct cella_mailbox_options {
     const struct cella_x25519_key *mailbox_key;
     uint64_t mailbox_generation;
     struct cella_mailbox_limits limits;
+    /* NULL: in memory only. Borrowed; cannot be had together with a mailbox key. */
+    const struct cella_mail_keep *keep;
+    /* With `keep`: where the clock begins, above all that earlier instances of the vault gave. */
+    uint64_t first_clock;
 };
 
-/* CELLA_ARGUMENT, CELLA_NO_MEMORY, CELLA_NO_RANDOM. */
+/* In the transaction. CELLA_ARGUMENT, CELLA_NO_MEMORY, CELLA_NO_RANDOM; with `keep` CELLA_DAMAGED,
+ * CELLA_NEWER_FORMAT: what is kept is not well formed, or of a later release; and what its put says. */
 enum cella_status cella_mailbox_new(const struct cella_mailbox_options *options,
                                     struct cella_mailbox **ret_mailbox, struct cella_error *error);
 /* All mails must have been freed. NULL is allowed. */
@@ -65,12 +81,21 @@ enum cella_mailbox_verdict {
     CELLA_MAILBOX_RUN,    /* a new request: run the handler, then commit or abort */
     CELLA_MAILBOX_REPEAT, /* done before: do not run it; seal the reply (the stored one is sent again) */
     CELLA_MAILBOX_HELLO,  /* opens a session only: do not run anything; seal the reply */
+    CELLA_MAILBOX_QUERY,  /* run the query handler; nothing to commit or abort; seal the reply */
+    CELLA_MAILBOX_ACK,    /* carries a context only: do not run anything; seal the reply */
 };
 
+/* Both only when the mail has been fed whole. A query touches nothing that is kept, and begins without the
+ * writer's place, beside anything else. The context is the client's, authentic, valid until the mail is
+ * freed. */
+bool cella_mailbox_mail_is_query(const struct cella_mailbox_mail *mail);
+struct cella_bytes cella_mailbox_mail_context(const struct cella_mailbox_mail *mail);
+
 /* The mail is complete: checks its order, and with RUN takes its place in (sender, topic) until commit or
- * abort, so that the next one of that topic is not begun meanwhile. The caller provides no lock.
- * CELLA_MAIL_REFUSED: bytes are missing. CELLA_MAIL_REPLAY, CELLA_MAIL_GAP, CELLA_MAIL_FIRST: order.
- * CELLA_MAIL_BUSY: the mail before it, or the same one, is being handled; try again when that is done.
+ * abort, so that the next one of that topic is not begun meanwhile. The caller provides no lock. In the
+ * transaction, but for a query. A reply that is not durable yet is repeated like any other; the caller sends
+ * it when it is. CELLA_MAIL_REFUSED: bytes are missing. CELLA_MAIL_REPLAY, CELLA_MAIL_GAP, CELLA_MAIL_FIRST:
+ * order. CELLA_MAIL_BUSY: the mail before it, or the same one, is being handled; try again when that is done.
  * CELLA_MAIL_NAME_USED: a request with this topic and sequence but other bytes was handled.
  * CELLA_MAIL_UNKNOWN_HISTORY: the sender was forgotten, or its birth lies before senders that were forgotten.
  * CELLA_MAIL_REPLY_GONE: handled before, but the reply is no longer kept. CELLA_MAIL_TOPIC_LIMIT.
@@ -80,31 +105,43 @@ enum cella_status cella_mailbox_mail_begin(struct cella_mailbox_mail *mail,
                                            enum cella_mailbox_verdict *ret_verdict,
                                            struct cella_error *error);
 
-/* The request for its handler; only after begin gave RUN. Valid until the mail is freed. */
+/* The request for its handler; only after begin gave RUN or QUERY. Valid until the mail is freed. */
 const struct cella_mail *cella_mailbox_mail_view(const struct cella_mailbox_mail *mail);
 
+/* What a begun mail's context says has arrived of the posts to its sender: those up to `number` are kept no
+ * longer. Ignored where it may come from another life of the sender, and beyond what was posted; removes a
+ * bounded number per call, the rest with the sender's next mail. Without `keep` nothing. In the transaction.
+ * CELLA_NO_MEMORY, CELLA_DAMAGED. */
+enum cella_status cella_mailbox_collected(struct cella_mailbox_mail *mail, uint64_t number,
+                                          struct cella_error *error);
+
 /* The handler succeeded and its effects hold: advances the sequence and keeps `reply` (NULL: none) for
- * repeats of this request. A reply over max_stored_reply is not kept. CELLA_NO_MEMORY: as abort; nothing was
- * advanced. */
+ * repeats of this request. A reply over max_stored_reply is not kept. In the transaction. CELLA_NO_MEMORY, or
+ * what the keep's put says: nothing was advanced; abort. */
 enum cella_status cella_mailbox_mail_commit(struct cella_mailbox_mail *mail, const struct cella_bytes *reply);
-/* The handler failed: the sequence is not consumed. */
+/* The handler failed: the sequence is not consumed. With `keep` also after commit and with every verdict, as
+ * long as the answer is not sealed: the vault's transaction was aborted, there is no answer. */
 void cella_mailbox_mail_abort(struct cella_mailbox_mail *mail);
 
-/* Bytes of the sealed answer to this mail. `reply` as in the call below. */
-uint64_t cella_mailbox_reply_size(const struct cella_mailbox_mail *mail, const struct cella_bytes *reply);
+/* Bytes of the sealed answer to this mail. `reply` and the size of `context` as in the call below. */
+uint64_t cella_mailbox_reply_size(const struct cella_mailbox_mail *mail, const struct cella_bytes *reply,
+                                  size_t context_size);
 
-/* Seals the answer to a begun mail, once: after RUN and commit the handler's reply (NULL: none, the client
- * gets a "done"); after REPEAT and HELLO `reply` is ignored, pass NULL. Every request is answered, so that
- * clients notice what the host withholds. `out` has exactly the size that cella_mailbox_reply_size says and
- * is private memory: bytes are copied to the host only when the call has returned, because the tag is
- * computed over `out`. CELLA_LIMIT: the reply is over max_mail_size. */
+/* Seals the answer to a begun mail, once: after RUN and commit, or QUERY, the handler's reply (NULL: none,
+ * the client gets a "done"); after the other verdicts `reply` is ignored, pass NULL. `context` is the vault's
+ * (at most CELLA_MAIL_CONTEXT_MAX bytes, may be empty). Every request is answered, so that clients notice
+ * what the host withholds. `out` has exactly the size that cella_mailbox_reply_size says and is private
+ * memory: bytes are copied to the host only when the call has returned, because the tag is computed over
+ * `out`. CELLA_LIMIT: the reply is over max_mail_size. */
 enum cella_status cella_mailbox_reply_seal(struct cella_mailbox_mail *mail, const struct cella_bytes *reply,
-                                           uint8_t *out, uint64_t out_size, struct cella_error *error);
+                                           struct cella_bytes context, uint8_t *out, uint64_t out_size,
+                                           struct cella_error *error);
 
 /* Aborts if it is begun and not committed; wipes and frees. NULL is allowed. */
 void cella_mailbox_mail_free(struct cella_mailbox_mail *mail);
 
-/* Whether a post to this client is possible: it has written to this instance and was not forgotten. */
+/* Whether a post to this client is possible: it has written to this instance (with `keep`: to any instance of
+ * the vault) and was not forgotten. In the transaction. */
 bool cella_mailbox_knows(struct cella_mailbox *mailbox, const uint8_t recipient[CELLA_MAIL_KEY_SIZE]);
 
 /* A sealed post. The caller frees `bytes.data` with free(). */
@@ -113,23 +150,42 @@ struct cella_mailbox_post {
     struct cella_bytes bytes;
 };
 
-/* A post that waits for its transaction: everything that can fail has been done. */
+/* A post that waits to be sealed. */
 struct cella_mailbox_prepared;
 
-/* Takes whatever the post needs: a copy of `body`, memory for the sealed mail, keys. Until finish or cancel
- * the recipient is not forgotten, and mail with which it would start anew is CELLA_MAIL_BUSY. The caller ends
- * each prepared post with exactly one of the two calls below, before the mailbox is freed. CELLA_NOT_FOUND:
- * the recipient is not known. CELLA_MAIL_TOPIC, CELLA_MAIL_TOPIC_LIMIT, CELLA_LIMIT (over max_mail_size),
- * CELLA_NO_MEMORY, CELLA_NO_RANDOM. */
+/* Takes whatever the post needs: a copy of `body`, memory for the sealed mail, keys. The caller ends each
+ * prepared post with exactly one of the two calls below, before the mailbox is freed. CELLA_NOT_FOUND: the
+ * recipient is not known. CELLA_MAIL_TOPIC, CELLA_MAIL_TOPIC_LIMIT, CELLA_LIMIT (over max_mail_size),
+ * CELLA_NO_MEMORY, CELLA_NO_RANDOM.
+ *
+ * In memory: until seal or cancel the recipient is not forgotten, and mail with which it would start anew is
+ * CELLA_MAIL_BUSY.
+ *
+ * With `keep`, in the transaction: the post gets number and sequence and lies in the outbox; cancel it if the
+ * transaction is aborted. `*ret_prepared` is NULL if earlier posts to this client are not sent yet: it then
+ * follows them (cella_mailbox_again). CELLA_OUTBOX_LIMIT: too much waits for the client already; what the
+ * keep's put says. */
 enum cella_status cella_mailbox_post_prepare(struct cella_mailbox *mailbox,
                                              const uint8_t recipient[CELLA_MAIL_KEY_SIZE], const char *topic,
                                              struct cella_bytes body,
                                              struct cella_mailbox_prepared **ret_prepared,
                                              struct cella_error *error);
-/* The transaction is committed: gives the post its sequence, seals it and frees `prepared`. Cannot fail. In
- * the recipient's live session if the client has used it, else one-shot to its static key. Posts to one
- * recipient must reach the host in the order of these calls. */
-void cella_mailbox_post_finish(struct cella_mailbox_prepared *prepared, struct cella_mailbox_post *ret_post);
+/* With `keep`, in the transaction, after the handler: the next post to the sender of `mail` that was not
+ * collected and is now to be sent. A hello and an opening request begin again with the oldest, other mail
+ * goes on where the last ended; none gets more than a bounded number, so a client goes on by collecting what
+ * it got. Ended as any prepared post. CELLA_NOT_FOUND: no more, also always without `keep`; CELLA_NO_MEMORY,
+ * CELLA_DAMAGED, and what the keep's put says: abort. */
+enum cella_status cella_mailbox_again(struct cella_mailbox_mail *mail,
+                                      struct cella_mailbox_prepared **ret_prepared,
+                                      struct cella_error *error);
+/* The transaction is committed (with `keep`: durable): seals the post with the vault's context and frees
+ * `prepared`, also on failure. In the recipient's live session if the client has used it, else one-shot to
+ * its static key. Posts to one recipient must be sealed, and reach the host, in the order in which they were
+ * prepared (with `keep`) or of these calls (in memory: they give the sequences). In memory and without a
+ * context it cannot fail; with `keep` a post that fails (CELLA_NO_MEMORY, CELLA_NO_RANDOM) stays in the
+ * outbox. */
+enum cella_status cella_mailbox_post_seal(struct cella_mailbox_prepared *prepared, struct cella_bytes context,
+                                          struct cella_mailbox_post *ret_post);
 /* The transaction failed: frees `prepared`; no sequence is used up. NULL is allowed. */
 void cella_mailbox_post_cancel(struct cella_mailbox_prepared *prepared);
 
@@ -137,8 +193,9 @@ struct cella_mailbox_counts {
     uint32_t senders;
     uint32_t sessions;
     uint64_t stored_bytes;
-    uint64_t forgotten_senders;
+    uint64_t forgotten_senders; /* with `keep`: ever */
 };
+/* With `keep` as of the last transaction that touched mail. */
 void cella_mailbox_count(struct cella_mailbox *mailbox, struct cella_mailbox_counts *ret_counts);
 
 #endif

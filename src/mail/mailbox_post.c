@@ -168,7 +168,25 @@ static void end(struct cella_mailbox_prepared *prepared) {
     cella_wipe_free(prepared, sizeof *prepared);
 }
 
-void cella_mailbox_post_finish(struct cella_mailbox_prepared *prepared, struct cella_mailbox_post *ret_post) {
+/* The context is known only now. */
+static enum cella_status take_context(struct cella_mailbox_prepared *prepared, struct cella_bytes context) {
+    if (context.size == 0)
+        return CELLA_OK;
+    if (context.size > CELLA_MAIL_CONTEXT_MAX)
+        return CELLA_LIMIT;
+    struct cella_mail_header header = prepared->header;
+    header.kind = CELLA_MAIL_ONE_SHOT;
+    header.context = context;
+    uint8_t *out = malloc(cella_mail_size(&header, prepared->body_size));
+    if (out == NULL)
+        return CELLA_NO_MEMORY;
+    free(prepared->out);
+    prepared->out = out;
+    prepared->header.context = context;
+    return CELLA_OK;
+}
+
+static void seal(struct cella_mailbox_prepared *prepared, struct cella_mailbox_post *ret_post) {
     struct cella_mailbox *mailbox = prepared->mailbox;
     pthread_mutex_lock(&mailbox->lock);
     prepared->header.sequence = prepared->topic->post_sequence++;
@@ -183,10 +201,24 @@ void cella_mailbox_post_finish(struct cella_mailbox_prepared *prepared, struct c
         seal_in_session(prepared);
     ret_post->bytes = CELLA_BYTES(prepared->out, cella_mail_size(&prepared->header, prepared->body_size));
     prepared->out = NULL;
+}
+
+enum cella_status cella_mailbox_post_seal(struct cella_mailbox_prepared *prepared, struct cella_bytes context,
+                                          struct cella_mailbox_post *ret_post) {
+    enum cella_status status = take_context(prepared, context);
+    if (status == CELLA_OK)
+        seal(prepared, ret_post);
     end(prepared);
+    return status;
 }
 
 void cella_mailbox_post_cancel(struct cella_mailbox_prepared *prepared) {
     if (prepared != NULL)
         end(prepared);
+}
+
+enum cella_status cella_mailbox_again(struct cella_mailbox_mail *mail,
+                                      struct cella_mailbox_prepared **ret_prepared,
+                                      struct cella_error *error) {
+    return CELLA_NOT_FOUND;
 }

@@ -5,6 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+static enum cella_mail_role reply_role(const struct cella_mailbox_mail *mail, bool with_reply) {
+    if (mail->verdict == CELLA_MAILBOX_HELLO)
+        return CELLA_MAIL_HELLO;
+    return with_reply ? CELLA_MAIL_REPLY : CELLA_MAIL_DONE;
+}
+
 static struct cella_mail_header reply_header(const struct cella_mailbox_mail *mail, bool with_reply) {
     static const enum cella_mail_kind kinds[] = {
         [CELLA_MAIL_ONE_SHOT] = CELLA_MAIL_ONE_SHOT,
@@ -14,9 +20,7 @@ static struct cella_mail_header reply_header(const struct cella_mailbox_mail *ma
     const struct cella_mail_header *asked = &mail->opener.header;
     struct cella_mail_header header = {
         .kind = kinds[asked->kind],
-        .role = mail->verdict == CELLA_MAILBOX_HELLO ? CELLA_MAIL_HELLO
-                : with_reply                         ? CELLA_MAIL_REPLY
-                                                     : CELLA_MAIL_DONE,
+        .role = reply_role(mail, with_reply),
         .padding = asked->padding,
         .answers = asked->number,
         .generation = asked->generation,
@@ -34,14 +38,17 @@ static struct cella_bytes reply_body(const struct cella_mailbox_mail *mail, cons
         *ret_with_reply = mail->has_stored;
         return CELLA_BYTES(mail->stored, mail->stored_size);
     }
-    *ret_with_reply = mail->verdict == CELLA_MAILBOX_RUN && reply != NULL;
+    bool handled = mail->verdict == CELLA_MAILBOX_RUN || mail->verdict == CELLA_MAILBOX_QUERY;
+    *ret_with_reply = handled && reply != NULL;
     return *ret_with_reply ? *reply : (struct cella_bytes){0};
 }
 
-uint64_t cella_mailbox_reply_size(const struct cella_mailbox_mail *mail, const struct cella_bytes *reply) {
+uint64_t cella_mailbox_reply_size(const struct cella_mailbox_mail *mail, const struct cella_bytes *reply,
+                                  size_t context_size) {
     bool with_reply = false;
     struct cella_bytes body = reply_body(mail, reply, &with_reply);
     struct cella_mail_header header = reply_header(mail, with_reply);
+    header.context.size = context_size;
     return cella_mail_size(&header, body.size);
 }
 
@@ -135,17 +142,20 @@ static enum cella_status accept_session(struct cella_mailbox_mail *mail, struct 
 }
 
 enum cella_status cella_mailbox_reply_seal(struct cella_mailbox_mail *mail, const struct cella_bytes *reply,
-                                           uint8_t *out, uint64_t out_size, struct cella_error *error) {
+                                           struct cella_bytes context, uint8_t *out, uint64_t out_size,
+                                           struct cella_error *error) {
     struct cella_mailbox *mailbox = mail->mailbox;
     bool with_reply = false;
     struct cella_bytes body = reply_body(mail, reply, &with_reply);
-    if (mail->state != CELLA_MAIL_ANSWERABLE || out_size != cella_mailbox_reply_size(mail, reply))
+    if (mail->state != CELLA_MAIL_ANSWERABLE ||
+        out_size != cella_mailbox_reply_size(mail, reply, context.size))
         return cella_fail(error, CELLA_ARGUMENT, "the mail has no answer to seal, or one of another size");
     if (body.size > mailbox->limits.max_mail_size)
         return cella_fail(error, CELLA_LIMIT, "the reply is over max_mail_size of %llu bytes",
                           (unsigned long long)mailbox->limits.max_mail_size);
     mail->state = CELLA_MAIL_ENDED;
     struct cella_mail_header header = reply_header(mail, with_reply);
+    header.context = context;
     if (header.kind == CELLA_MAIL_SESSION_ACCEPT)
         return accept_session(mail, &header, body, out, error);
     pthread_mutex_lock(&mailbox->lock);

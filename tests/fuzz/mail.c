@@ -44,9 +44,10 @@ static void deliver(uint8_t *mail, size_t size, struct cella_mail_session *sessi
     CELLA_ASSERT(cella_mailbox_mail_feed(opened, CELLA_BYTES(mail, size), NULL) == CELLA_OK);
     CELLA_ASSERT(cella_mailbox_mail_begin(opened, &verdict, NULL) == CELLA_OK);
     CELLA_ASSERT(cella_mailbox_mail_commit(opened, NULL) == CELLA_OK);
-    size_t answer_size = cella_mailbox_reply_size(opened, NULL);
+    size_t answer_size = cella_mailbox_reply_size(opened, NULL, 0);
     CELLA_ASSERT(answer_size <= sizeof answer);
-    CELLA_ASSERT(cella_mailbox_reply_seal(opened, NULL, answer, answer_size, NULL) == CELLA_OK);
+    CELLA_ASSERT(cella_mailbox_reply_seal(opened, NULL, (struct cella_bytes){0}, answer, answer_size, NULL) ==
+                 CELLA_OK);
     if (session != NULL)
         CELLA_ASSERT(cella_mail_session_open(session, CELLA_BYTES(answer, answer_size), &letter, NULL) ==
                      CELLA_OK);

@@ -183,7 +183,7 @@ static void post_back(struct cella_instance *instance, const struct cella_mail *
     if (cella_mailbox_post_prepare(instance->mailbox, view->sender, "posts", view->body, &prepared, NULL) !=
         CELLA_OK)
         return;
-    cella_mailbox_post_finish(prepared, &post);
+    CELLA_ASSERT(cella_mailbox_post_seal(prepared, (struct cella_bytes){0}, &post) == CELLA_OK);
     instance->events.post(instance->events.context, post.route, post.bytes);
     free((void *)(uintptr_t)post.bytes.data);
 }
@@ -221,9 +221,10 @@ static void answer_mail(struct request *request) {
     if (status == CELLA_OK && verdict == CELLA_MAILBOX_RUN)
         status = run_handler(instance, mail, &reply, &replies);
     if (status == CELLA_OK) {
-        size = cella_mailbox_reply_size(mail, replies ? &reply : NULL);
+        size = cella_mailbox_reply_size(mail, replies ? &reply : NULL, 0);
         out = malloc(size);
-        status = cella_mailbox_reply_seal(mail, replies ? &reply : NULL, out, size, &error);
+        status = cella_mailbox_reply_seal(mail, replies ? &reply : NULL, (struct cella_bytes){0}, out, size,
+                                          &error);
     }
     answer(request, status, error.message,
            status == CELLA_OK ? CELLA_BYTES(out, size) : CELLA_BYTES(NULL, 0));

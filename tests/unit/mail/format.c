@@ -298,7 +298,9 @@ static void the_worked_example_is_made_byte_for_byte_and_opened(void **state) {
     assert_bytes(answer, field("reply"));
     office_expect(&office, answer, CELLA_MAIL_REPLY, "survey", 2, body);
     struct cella_mailbox_post post;
-    cella_mailbox_post_finish(office_prepare(&office, "news", field("post_body")), &post);
+    assert_status(cella_mailbox_post_seal(office_prepare(&office, "news", field("post_body")),
+                                          (struct cella_bytes){0}, &post),
+                  CELLA_OK);
     assert_bytes(post.bytes, field("post"));
     office_expect(&office, post.bytes, CELLA_MAIL_POST, "news", 0, field("post_body"));
     free((void *)(uintptr_t)post.bytes.data);

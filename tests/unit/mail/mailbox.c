@@ -332,10 +332,12 @@ static void fifty_mebibytes_travel_both_ways_in_every_kind(void **state) {
         free(mail);
         assert_bytes(cella_mailbox_mail_view(opened)->body, body);
         assert_status(cella_mailbox_mail_commit(opened, &body), CELLA_OK);
-        size = cella_mailbox_reply_size(opened, &body);
+        size = cella_mailbox_reply_size(opened, &body, 0);
         mail = malloc(size);
         assert_non_null(mail);
-        assert_status(cella_mailbox_reply_seal(opened, &body, mail, size, &office->error), CELLA_OK);
+        assert_status(
+            cella_mailbox_reply_seal(opened, &body, (struct cella_bytes){0}, mail, size, &office->error),
+            CELLA_OK);
         cella_mailbox_mail_free(opened);
         office_expect(office, CELLA_BYTES(mail, size), CELLA_MAIL_REPLY, "large", sequence, body);
         free(mail);
@@ -369,8 +371,8 @@ static void a_body_over_max_mail_size_is_refused_and_names_the_limit(void **stat
         CELLA_OK);
     assert_status(cella_mailbox_mail_commit(opened, &reply), CELLA_OK);
     static uint8_t out[200000];
-    assert_status(cella_mailbox_reply_seal(opened, &reply, out, cella_mailbox_reply_size(opened, &reply),
-                                           &office.error),
+    assert_status(cella_mailbox_reply_seal(opened, &reply, (struct cella_bytes){0}, out,
+                                           cella_mailbox_reply_size(opened, &reply, 0), &office.error),
                   CELLA_LIMIT);
     /* The same mail can still be answered, for example without a reply. */
     (void)office_answer_sealed(&office, opened, NULL);

@@ -98,9 +98,10 @@ enum cella_status office_begin(struct office *office, struct cella_bytes mail, s
 
 struct cella_bytes office_answer_sealed(struct office *office, struct cella_mailbox_mail *mail,
                                         const struct cella_bytes *reply) {
-    size_t size = cella_mailbox_reply_size(mail, reply);
+    size_t size = cella_mailbox_reply_size(mail, reply, 0);
     uint8_t *out = test_allocate(size);
-    assert_status(cella_mailbox_reply_seal(mail, reply, out, size, &office->error), CELLA_OK);
+    assert_status(cella_mailbox_reply_seal(mail, reply, (struct cella_bytes){0}, out, size, &office->error),
+                  CELLA_OK);
     return CELLA_BYTES(out, size);
 }
 
@@ -140,7 +141,9 @@ struct cella_mailbox_prepared *office_prepare(struct office *office, const char 
 
 struct cella_bytes office_post(struct office *office, const char *topic, struct cella_bytes body) {
     struct cella_mailbox_post post = {0};
-    cella_mailbox_post_finish(office_prepare(office, topic, body), &post);
+    assert_status(
+        cella_mailbox_post_seal(office_prepare(office, topic, body), (struct cella_bytes){0}, &post),
+        CELLA_OK);
     assert_memory_equal(post.route, office->route, sizeof post.route);
     struct cella_bytes copy = test_copy(post.bytes);
     free((void *)(uintptr_t)post.bytes.data);

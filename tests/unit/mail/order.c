@@ -62,7 +62,8 @@ static void a_handler_that_fails_does_not_use_up_the_sequence(void **state) {
     assert_status(office_begin(office, mail, 0, &opened, &verdict), CELLA_OK);
     cella_mailbox_mail_abort(opened);
     assert_status(cella_mailbox_mail_commit(opened, NULL), CELLA_ARGUMENT);
-    assert_status(cella_mailbox_reply_seal(opened, NULL, NULL, 0, NULL), CELLA_ARGUMENT);
+    assert_status(cella_mailbox_reply_seal(opened, NULL, (struct cella_bytes){0}, NULL, 0, NULL),
+                  CELLA_ARGUMENT);
     cella_mailbox_mail_free(opened);
     /* The host may not try the failed mail again; the client may, with other content. */
     assert_status(office_try(office, mail), CELLA_MAIL_REPLAY);
@@ -586,9 +587,10 @@ static void *many_rounds(void *context) {
             cella_mailbox_mail_commit(opened, &body) != CELLA_OK)
             return "a request failed";
         free(mail);
-        size = cella_mailbox_reply_size(opened, &body);
+        size = cella_mailbox_reply_size(opened, &body, 0);
         mail = malloc(size);
-        if (mail == NULL || cella_mailbox_reply_seal(opened, &body, mail, size, NULL) != CELLA_OK ||
+        if (mail == NULL ||
+            cella_mailbox_reply_seal(opened, &body, (struct cella_bytes){0}, mail, size, NULL) != CELLA_OK ||
             cella_mail_session_open(office->session, CELLA_BYTES(mail, size), &letter, NULL) != CELLA_OK)
             return "a reply failed";
         cella_mailbox_mail_free(opened);
@@ -597,7 +599,7 @@ static void *many_rounds(void *context) {
         if (cella_mailbox_post_prepare(office->mailbox, office->client.public_key, "post", body, &prepared,
                                        NULL) != CELLA_OK)
             return "a post could not be prepared";
-        cella_mailbox_post_finish(prepared, &post);
+        assert_status(cella_mailbox_post_seal(prepared, (struct cella_bytes){0}, &post), CELLA_OK);
         if (cella_mail_session_open(office->session, post.bytes, &letter, NULL) != CELLA_OK)
             return "a post failed";
         cella_mail_letter_deinit(&letter);

@@ -46,7 +46,7 @@ static void crypto_free(void *memory, const char *file, int line) {
 
 static struct cella_bytes finish(struct office *office, struct cella_mailbox_prepared *prepared) {
     struct cella_mailbox_post post;
-    cella_mailbox_post_finish(prepared, &post);
+    assert_status(cella_mailbox_post_seal(prepared, (struct cella_bytes){0}, &post), CELLA_OK);
     assert_memory_equal(post.route, office->route, sizeof post.route);
     struct cella_bytes copy = test_copy(post.bytes);
     free((void *)(uintptr_t)post.bytes.data);
@@ -207,7 +207,7 @@ static void finishing_needs_no_memory(void **state) {
         enum cella_status status = cella_mailbox_post_prepare(office->mailbox, office->client.public_key, "p",
                                                               body, &refused, &office->error);
         unsigned before = refusals;
-        cella_mailbox_post_finish(prepared, &post);
+        assert_status(cella_mailbox_post_seal(prepared, (struct cella_bytes){0}, &post), CELLA_OK);
         memory_is_short = false;
         assert_status(status, CELLA_NO_MEMORY);
         assert_int_equal(refusals, before);
