@@ -23,16 +23,21 @@ struct cella_restore {
     } signatures[CELLA_VAULT_OWNERS_MAX]; /* ascending by owner, none twice */
 };
 
+/* `out` has CELLA_RESTORE_SIZE_MAX bytes. CELLA_ARGUMENT: fields that contradict each other. */
 enum cella_status cella_restore_write(const struct cella_restore *restore, uint8_t *out, size_t *ret_size,
                                       struct cella_error *error);
+/* CELLA_DAMAGED, CELLA_NEWER_FORMAT. Does not verify; as many signatures as there are are accepted, so that
+ * owners can pass it on and add theirs. */
 enum cella_status cella_restore_parse(struct cella_bytes bytes, struct cella_restore *ret_restore,
                                       struct cella_error *error);
-/* Adds one owner's signature (under the label of its own, over everything but the signatures). CELLA_EXISTS.
- */
+/* Adds one owner's signature (under a label of its own, over everything but the signatures). CELLA_EXISTS:
+ * this owner has signed. CELLA_LIMIT: as many signatures as a vault can have owners. CELLA_ARGUMENT,
+ * CELLA_CRYPTO. */
 enum cella_status cella_restore_sign(struct cella_restore *restore, const struct cella_ed25519_key *owner,
                                      struct cella_error *error);
-/* Every signature is of an owner of the genesis and verifies, and there are enough of them.
- * CELLA_VAULT_RESTORE. */
+/* It is for the vault of this genesis, every signature is of an owner and verifies, and there are enough of
+ * them. Says nothing about whether the vault should do it now: its lineage and epoch must follow what the
+ * vault has. CELLA_VAULT_RESTORE. */
 enum cella_status cella_restore_verify(const struct cella_restore *restore,
                                        const struct cella_genesis *genesis, struct cella_error *error);
 
