@@ -67,7 +67,8 @@ static struct cella_head head_of(const struct cella_record_header *header, const
 
 enum cella_status cella_journal_seal(struct cella_journal *journal, enum cella_record_kind kind,
                                      uint64_t epoch, struct cella_bytes content, uint8_t *out) {
-    if (content.size > CELLA_RECORD_MAX || !kind_known(kind) || !epoch_follows(&journal->head, kind, epoch))
+    if (content.size > CELLA_RECORD_MAX || !kind_known(kind) || !epoch_follows(&journal->head, kind, epoch) ||
+        journal->head.version >= CELLA_VERSION_MAX)
         return CELLA_ARGUMENT;
     struct cella_record_header header = {.size = cella_record_size(content.size),
                                          .kind = kind,
@@ -119,8 +120,9 @@ enum cella_status cella_record_header_parse(const struct cella_journal *journal,
     header.offset = cella_read_u64(&reader);
     cella_read_copy(&reader, header.previous, sizeof header.previous);
     cella_read_zeros(&reader, CELLA_RECORD_HEADER_SIZE - reader.at);
-    if (reader.failed || !kind_known(kind) || header.version == 0 || header.size < CELLA_RECORD_ALIGNMENT ||
-        header.size > cella_record_size(CELLA_RECORD_MAX) || header.size != cella_size_class(header.size))
+    if (reader.failed || !kind_known(kind) || header.version == 0 || header.version > CELLA_VERSION_MAX ||
+        header.size < CELLA_RECORD_ALIGNMENT || header.size > cella_record_size(CELLA_RECORD_MAX) ||
+        header.size != cella_size_class(header.size))
         return CELLA_DAMAGED;
     *ret_header = header;
     return CELLA_OK;
