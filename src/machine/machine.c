@@ -1,14 +1,20 @@
 /* Picks the kind of machine behind a path and passes calls on. Must not hold anything itself. */
 #include "base/error.h"
 #include "machine/machine_kind.h"
+#include "machine/sim/counter_file.h"
 #include "machine/sim/sim.h"
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+
+static bool is_device(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISCHR(info.st_mode);
+}
 
 enum cella_status cella_machine_open(const char *path, struct cella_machine **ret_machine,
                                      struct cella_error *error) {
-    struct stat info;
-    if (stat(path, &info) == 0 && S_ISCHR(info.st_mode))
+    if (is_device(path))
         return cella_fail(error, CELLA_UNSUPPORTED,
                           "%s is a device: this release drives simulated machines only", path);
     return cella_sim_open(path, ret_machine, error);
@@ -87,7 +93,27 @@ enum cella_status cella_machine_counter_read(struct cella_machine *machine,
                                              const struct cella_machine_identity *identity,
                                              const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *ret_value,
                                              struct cella_error *error) {
-    return machine->operations->counter_read(machine, identity, name, ret_value, error);
+    uint64_t ignored;
+    return machine->operations->counter_read(machine, identity, name, ret_value, &ignored, error);
+}
+
+enum cella_status cella_machine_counter_find(struct cella_machine *machine,
+                                             const struct cella_machine_identity *identity,
+                                             const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *ret_value,
+                                             uint64_t *ret_offset, struct cella_error *error) {
+    return machine->operations->counter_read(machine, identity, name, ret_value, ret_offset, error);
+}
+
+enum cella_status cella_machine_counters_map(const char *path, struct cella_bytes *ret_memory,
+                                             struct cella_error *error) {
+    if (is_device(path))
+        return cella_fail(error, CELLA_UNSUPPORTED, "%s is a device: its counters are not memory", path);
+    return cella_sim_counters_map(path, ret_memory, error);
+}
+
+void cella_machine_counters_unmap(struct cella_bytes memory) {
+    if (memory.data != NULL)
+        munmap((void *)(uintptr_t)memory.data, memory.size);
 }
 
 enum cella_status cella_machine_counter_increment(struct cella_machine *machine,

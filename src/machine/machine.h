@@ -120,6 +120,25 @@ enum cella_status cella_machine_counter_increment(struct cella_machine *machine,
                                                   const uint8_t name[CELLA_COUNTER_NAME_SIZE],
                                                   uint64_t *ret_value, struct cella_error *error);
 
+/* The machine's counters as read-only memory, for whoever must read one often: a read is then one load. The
+ * memory may be mapped before the machine is opened, and stays good after it is freed. CELLA_UNSUPPORTED: a
+ * machine of a kind that has none; CELLA_MACHINE_DAMAGED, CELLA_PERMISSION, CELLA_IO. */
+enum cella_status cella_machine_counters_map(const char *path, struct cella_bytes *ret_memory,
+                                             struct cella_error *error);
+void cella_machine_counters_unmap(struct cella_bytes memory);
+/* Reads a counter and finds where its value lies in that memory: the same place for ever. As read. */
+enum cella_status cella_machine_counter_find(struct cella_machine *machine,
+                                             const struct cella_machine_identity *identity,
+                                             const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *ret_value,
+                                             uint64_t *ret_offset, struct cella_error *error);
+/* The value there. CELLA_COUNTER_GONE: the counter is no longer in this memory; read it as usual. */
+#define CELLA_COUNTER_GONE UINT64_MAX
+static inline uint64_t cella_machine_counter_load(struct cella_bytes memory, uint64_t offset) {
+    if (offset % sizeof offset != 0 || memory.size < sizeof offset || offset > memory.size - sizeof offset)
+        return CELLA_COUNTER_GONE;
+    return __atomic_load_n((const uint64_t *)(const void *)(memory.data + offset), __ATOMIC_SEQ_CST);
+}
+
 /* TARGETINFO of the machine's quoting enclave: whom a REPORT must be for to become a quote. */
 enum cella_status cella_machine_target_info(struct cella_machine *machine,
                                             uint8_t ret_target_info[CELLA_TARGET_INFO_SIZE],

@@ -22,7 +22,7 @@ struct cella_machine_operations {
                                         struct cella_error *error);
     enum cella_status (*counter_read)(struct cella_machine *machine,
                                       const struct cella_machine_identity *identity, const uint8_t *name,
-                                      uint64_t *ret_value, struct cella_error *error);
+                                      uint64_t *ret_value, uint64_t *ret_offset, struct cella_error *error);
     enum cella_status (*counter_increment)(struct cella_machine *machine,
                                            const struct cella_machine_identity *identity, const uint8_t *name,
                                            uint64_t *ret_value, struct cella_error *error);

@@ -1,199 +1,135 @@
-/* Monotonic counters: one small file each, replaced atomically and flushed before a value is returned. Must
- * not start again from zero because something is missing. */
+/* Monotonic counters of the simulated machine: what makes a slot of the file genuine, and the three
+ * operations. Must not give a value that is not durable, or one of another CPU, enclave or place. */
 #include "base/error.h"
-#include "base/file.h"
-#include "base/hex.h"
-#include "base/reader.h"
 #include "base/secret.h"
+#include "base/writer.h"
+#include "machine/sim/counter_file.h"
+#include "machine/sim/derive.h"
 #include "machine/sim/sim.h"
-#include <dirent.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define COUNTERS         "counters"
-#define ID_SIZE          32
-#define ID_TEXT_SIZE     (2 * ID_SIZE + 1)
-#define MAGIC            "CELLACTR"
-#define MAGIC_SIZE       8
-#define FORMAT_VERSION   1
-#define CHECK_SIZE       16
-#define FILE_SIZE        (MAGIC_SIZE + 4 + 4 + 8 + CHECK_SIZE)
-#define OWNER_COUNTERS   64
-#define MACHINE_OWNERS   1024
-#define FILES_PER_FOLDER 65536 /* more than any folder here can hold: something is wrong */
+#define OWNER_COUNTERS 4096
 
-/* Where one counter lives. */
-struct place {
-    uint8_t id[ID_SIZE];
-    char folder[PATH_MAX]; /* of all counters */
-    char owner[PATH_MAX];  /* of this owner's */
-    char file[PATH_MAX];
+/* Who a counter is: names depend on the fuse secret, so another CPU in the same folder finds none of them. */
+struct name {
+    uint8_t id[CELLA_SIM_ID_SIZE];
+    uint8_t owner[CELLA_SIM_OWNER_SIZE];
 };
 
-/* Names depend on the fuse secret: another CPU in the same folder finds none of them. */
-static enum cella_status find_place(const struct cella_sim *sim,
-                                    const struct cella_machine_identity *identity, const uint8_t *name,
-                                    struct place *ret_place, struct cella_error *error) {
-    uint8_t owner[ID_SIZE];
-    uint8_t context[ID_SIZE + CELLA_COUNTER_NAME_SIZE];
-    char owner_text[ID_TEXT_SIZE], text[ID_TEXT_SIZE];
+static enum cella_status find_name(const struct cella_sim *sim, const struct cella_machine_identity *identity,
+                                   const uint8_t *counter, struct name *ret_name) {
+    uint8_t context[CELLA_SIM_OWNER_SIZE + CELLA_SIM_ID_SIZE];
     struct cella_writer writer;
     cella_writer_init(&writer, context, sizeof context);
     cella_write_bytes(&writer, identity->code_signer, sizeof identity->code_signer);
     cella_write_u16(&writer, identity->isv_prod_id);
     cella_write_u8(&writer, (identity->flags & CELLA_ATTRIBUTE_DEBUG) != 0);
-    enum cella_status status = cella_sim_derive(sim->state.fuse_secret, "counter owner",
-                                                cella_writer_bytes(&writer), owner, sizeof owner);
-    memcpy(context, owner, sizeof owner);
-    memcpy(context + sizeof owner, name, CELLA_COUNTER_NAME_SIZE);
+    enum cella_status status =
+        cella_sim_derive(sim->state.fuse_secret, "counter owner", cella_writer_bytes(&writer),
+                         ret_name->owner, sizeof ret_name->owner);
+    cella_writer_init(&writer, context, sizeof context);
+    cella_write_bytes(&writer, ret_name->owner, sizeof ret_name->owner);
+    cella_write_bytes(&writer, counter, CELLA_COUNTER_NAME_SIZE);
+    CELLA_ASSERT(!writer.failed);
     if (status == CELLA_OK)
-        status = cella_sim_derive(sim->state.fuse_secret, "counter", CELLA_BYTES(context, sizeof context),
-                                  ret_place->id, sizeof ret_place->id);
-    if (status != CELLA_OK)
-        return status;
-    cella_hex_encode(owner, sizeof owner, owner_text);
-    cella_hex_encode(ret_place->id, sizeof ret_place->id, text);
-    status = cella_sim_path(sim->folder, COUNTERS, ret_place->folder, error);
-    if (status == CELLA_OK)
-        status = cella_sim_path(ret_place->folder, owner_text, ret_place->owner, error);
-    if (status == CELLA_OK)
-        status = cella_sim_path(ret_place->owner, text, ret_place->file, error);
+        status = cella_sim_derive(sim->state.fuse_secret, "counter", cella_writer_bytes(&writer),
+                                  ret_name->id, sizeof ret_name->id);
     return status;
 }
 
-/* Binds a value to its counter and CPU, so that a file that was copied over another one is seen. */
-static enum cella_status compute_check(const struct cella_sim *sim, const struct place *place, uint64_t value,
-                                       uint8_t out[CHECK_SIZE]) {
-    uint8_t context[ID_SIZE + 8];
+/* Binds a value to its counter, its place and its CPU, so that a slot that was changed or moved is seen. */
+static enum cella_status prove(const struct cella_sim *sim, const struct name *name, uint32_t index,
+                               uint64_t value, struct cella_sim_entry *ret_entry) {
+    uint8_t context[CELLA_SIM_ID_SIZE + CELLA_SIM_OWNER_SIZE + 4 + 8];
     struct cella_writer writer;
     cella_writer_init(&writer, context, sizeof context);
-    cella_write_bytes(&writer, place->id, sizeof place->id);
+    cella_write_bytes(&writer, name->id, sizeof name->id);
+    cella_write_bytes(&writer, name->owner, sizeof name->owner);
+    cella_write_u32(&writer, index);
     cella_write_u64(&writer, value);
-    return cella_sim_derive(sim->state.fuse_secret, "counter check", cella_writer_bytes(&writer), out,
-                            CHECK_SIZE);
+    ret_entry->value = value;
+    return cella_sim_derive(sim->state.fuse_secret, "counter check", cella_writer_bytes(&writer),
+                            ret_entry->check, sizeof ret_entry->check);
 }
 
-static enum cella_status encode(const struct cella_sim *sim, const struct place *place, uint64_t value,
-                                uint8_t out[FILE_SIZE]) {
-    struct cella_writer writer;
-    uint8_t check[CHECK_SIZE];
-    enum cella_status status = compute_check(sim, place, value, check);
-    if (status != CELLA_OK)
-        return status;
-    cella_writer_init(&writer, out, FILE_SIZE);
-    cella_write_bytes(&writer, MAGIC, MAGIC_SIZE);
-    cella_write_u32(&writer, FORMAT_VERSION);
-    cella_write_u32(&writer, 0);
-    cella_write_u64(&writer, value);
-    cella_write_bytes(&writer, check, sizeof check);
-    CELLA_ASSERT(!writer.failed && writer.size == FILE_SIZE);
-    return CELLA_OK;
+static bool entry_is(const struct cella_sim_slot *slot, const struct cella_sim_entry *expected) {
+    const struct cella_sim_entry *entry = &slot->entries[expected->value & 1];
+    return entry->value == expected->value &&
+           cella_equal_secret(entry->check, expected->check, sizeof expected->check);
 }
 
-static enum cella_status decode(const struct cella_sim *sim, const struct place *place,
-                                struct cella_bytes bytes, uint64_t *ret_value, struct cella_error *error) {
-    struct cella_reader reader;
-    uint8_t check[CHECK_SIZE];
-    cella_reader_init(&reader, bytes);
-    const uint8_t *magic = cella_read_view(&reader, MAGIC_SIZE);
-    uint32_t version = cella_read_u32(&reader);
-    cella_read_zeros(&reader, 4);
-    uint64_t value = cella_read_u64(&reader);
-    const uint8_t *stored = cella_read_view(&reader, CHECK_SIZE);
-    enum cella_status status = compute_check(sim, place, value, check);
-    if (status != CELLA_OK)
-        return status;
-    if (!cella_reader_done(&reader) || memcmp(magic, MAGIC, MAGIC_SIZE) != 0 || version != FORMAT_VERSION ||
-        !cella_equal_secret(stored, check, sizeof check))
-        return cella_fail(error, CELLA_MACHINE_DAMAGED, "the counter file %s was changed or torn",
-                          place->file);
-    *ret_value = value;
-    return CELLA_OK;
-}
+/* A counter that is there, under the lock. */
+struct counter {
+    struct cella_sim_counters file;
+    struct name name;
+    uint32_t index;
+    uint64_t value;
+};
 
-static enum cella_status read_value(const struct cella_sim *sim, const struct place *place,
-                                    uint64_t *ret_value, struct cella_error *error) {
-    uint8_t *data = NULL;
-    size_t size = 0;
-    enum cella_status status = cella_file_read_private(place->file, FILE_SIZE, &data, &size, error);
-    if (status == CELLA_NOT_FOUND && access(place->folder, F_OK) != 0)
-        return cella_fail(error, CELLA_MACHINE_DAMAGED, "the folder %s is missing", place->folder);
-    if (status == CELLA_NOT_FOUND)
-        return cella_fail(error, CELLA_NO_COUNTER, "the machine has no such counter for this enclave");
-    if (status == CELLA_LIMIT)
-        return cella_fail(error, CELLA_MACHINE_DAMAGED, "the counter file %s has a wrong size", place->file);
+/* The value that the slot proves. Whoever wrote the next entry and was stopped before it was visible told
+ * nobody of it; it is finished here, as it may be durable already. */
+static enum cella_status judge(const struct cella_sim *sim, const struct cella_sim_slot *slot,
+                               struct counter *counter, struct cella_error *error) {
+    struct cella_sim_entry now, next;
+    counter->value = slot->value;
+    enum cella_status status = prove(sim, &counter->name, counter->index, slot->value, &now);
+    if (status == CELLA_OK)
+        status = prove(sim, &counter->name, counter->index, slot->value + 1, &next);
     if (status != CELLA_OK)
         return status;
-    status = decode(sim, place, CELLA_BYTES(data, size), ret_value, error);
-    free(data);
+    if (!entry_is(slot, &now) || memcmp(slot->owner, counter->name.owner, sizeof slot->owner) != 0)
+        return cella_fail(error, CELLA_MACHINE_DAMAGED, "slot %u of %s was changed", counter->index,
+                          counter->file.path);
+    if (!entry_is(slot, &next))
+        return CELLA_OK;
+    status = cella_sim_counters_advance(&counter->file, counter->index, &next, error);
+    counter->value += status == CELLA_OK;
     return status;
 }
 
-/* Counts entries with the name of a counter or owner. With `clean`, removes what an interrupted write left:
- * only under the lock of that folder. */
-static enum cella_status count_entries(const char *folder, bool clean, size_t *ret_count,
-                                       struct cella_error *error) {
-    size_t count = 0;
-    char path[PATH_MAX];
-    DIR *stream = opendir(folder);
-    if (stream == NULL)
-        return cella_fail(error, CELLA_IO, "cannot read %s: %s", folder, strerror(errno));
-    for (size_t i = 0; i < FILES_PER_FOLDER; i++) {
-        const struct dirent *entry = readdir(stream);
-        if (entry == NULL)
-            break;
-        size_t size = strlen(entry->d_name);
-        if (size == ID_TEXT_SIZE - 1)
-            count++;
-        else if (clean && size > ID_TEXT_SIZE - 1 &&
-                 cella_sim_path(folder, entry->d_name, path, NULL) == CELLA_OK)
-            unlink(path);
-    }
-    closedir(stream);
-    *ret_count = count;
-    return CELLA_OK;
-}
-
-/* Makes the owner's folder if there is none, durably. */
-static enum cella_status ensure_owner(const struct place *place, struct cella_error *error) {
-    int lock = -1;
-    size_t count = 0;
-    enum cella_status status = cella_sim_lock(place->folder, &lock, error);
-    if (status == CELLA_NOT_FOUND)
-        return cella_fail(error, CELLA_MACHINE_DAMAGED, "the folder %s is missing", place->folder);
+/* On success the caller unlocks. */
+static enum cella_status open_counter(const struct cella_sim *sim,
+                                      const struct cella_machine_identity *identity, const uint8_t *name,
+                                      struct counter *ret_counter, struct cella_error *error) {
+    struct cella_sim_find find;
+    struct cella_sim_slot slot;
+    enum cella_status status = find_name(sim, identity, name, &ret_counter->name);
+    if (status == CELLA_OK)
+        status = cella_sim_counters_lock(sim->folder, &ret_counter->file, error);
     if (status != CELLA_OK)
         return status;
-    if (access(place->owner, F_OK) != 0) {
-        status = count_entries(place->folder, false, &count, error);
-        if (status == CELLA_OK && count >= MACHINE_OWNERS)
-            status = cella_fail(error, CELLA_LIMIT, "the machine has counters of %d products already",
-                                MACHINE_OWNERS);
-        if (status == CELLA_OK && mkdir(place->owner, 0700) != 0 && errno != EEXIST)
-            status = cella_fail(error, CELLA_IO, "cannot create %s: %s", place->owner, strerror(errno));
-    }
-    if (status == CELLA_OK && fsync(lock) != 0)
-        status = cella_fail(error, CELLA_IO, "cannot flush %s: %s", place->folder, strerror(errno));
-    close(lock);
+    status = cella_sim_counters_find(&ret_counter->file, ret_counter->name.id, NULL, &find, &slot, error);
+    if (status == CELLA_OK && find.index == 0)
+        status = cella_fail(error, CELLA_NO_COUNTER, "the machine has no such counter for this enclave");
+    ret_counter->index = find.index;
+    if (status == CELLA_OK)
+        status = judge(sim, &slot, ret_counter, error);
+    if (status != CELLA_OK)
+        cella_sim_counters_unlock(&ret_counter->file);
     return status;
 }
 
-static enum cella_status create_file(const struct cella_sim *sim, const struct place *place,
-                                     struct cella_error *error) {
-    uint8_t bytes[FILE_SIZE];
-    size_t count = 0;
-    if (access(place->file, F_OK) == 0)
+static enum cella_status create(const struct cella_sim *sim, struct counter *counter,
+                                struct cella_error *error) {
+    struct cella_sim_find find;
+    struct cella_sim_slot slot;
+    enum cella_status status =
+        cella_sim_counters_find(&counter->file, counter->name.id, counter->name.owner, &find, &slot, error);
+    if (status != CELLA_OK)
+        return status;
+    if (find.index != 0)
         return cella_fail(error, CELLA_EXISTS, "the enclave has this counter already");
-    enum cella_status status = count_entries(place->owner, true, &count, error);
-    if (status == CELLA_OK && count >= OWNER_COUNTERS)
-        status =
-            cella_fail(error, CELLA_LIMIT, "a product has at most %d counters on a machine", OWNER_COUNTERS);
+    if (find.owned >= OWNER_COUNTERS)
+        return cella_fail(error, CELLA_LIMIT, "a product has at most %d counters on a machine",
+                          OWNER_COUNTERS);
+    if (find.free == 0)
+        return cella_fail(error, CELLA_LIMIT, "the machine has %u counters and no room for more", find.used);
+    slot = (struct cella_sim_slot){.value = 0};
+    memcpy(slot.id, counter->name.id, sizeof slot.id);
+    memcpy(slot.owner, counter->name.owner, sizeof slot.owner);
+    status = prove(sim, &counter->name, find.free, 0, &slot.entries[0]);
     if (status == CELLA_OK)
-        status = encode(sim, place, 0, bytes);
-    if (status == CELLA_OK)
-        status = cella_file_create(place->file, CELLA_BYTES(bytes, sizeof bytes), CELLA_FILE_PRIVATE, error);
+        status = cella_sim_counters_add(&counter->file, find.free, &slot, error);
     return status;
 }
 
@@ -201,44 +137,30 @@ enum cella_status cella_sim_counter_create(struct cella_machine *machine,
                                            const struct cella_machine_identity *identity, const uint8_t *name,
                                            struct cella_error *error) {
     const struct cella_sim *sim = (const struct cella_sim *)machine;
-    struct place place;
-    int lock = -1;
-    enum cella_status status = find_place(sim, identity, name, &place, error);
+    struct counter counter = {.file.fd = -1};
+    enum cella_status status = find_name(sim, identity, name, &counter.name);
     if (status == CELLA_OK)
-        status = ensure_owner(&place, error);
-    if (status == CELLA_OK)
-        status = cella_sim_lock(place.owner, &lock, error);
+        status = cella_sim_counters_lock(sim->folder, &counter.file, error);
     if (status != CELLA_OK)
         return status;
-    status = create_file(sim, &place, error);
-    close(lock);
+    status = create(sim, &counter, error);
+    cella_sim_counters_unlock(&counter.file);
     return status;
 }
 
 enum cella_status cella_sim_counter_read(struct cella_machine *machine,
                                          const struct cella_machine_identity *identity, const uint8_t *name,
-                                         uint64_t *ret_value, struct cella_error *error) {
+                                         uint64_t *ret_value, uint64_t *ret_offset,
+                                         struct cella_error *error) {
     const struct cella_sim *sim = (const struct cella_sim *)machine;
-    struct place place;
-    enum cella_status status = find_place(sim, identity, name, &place, error);
-    /* No lock: a file is replaced as a whole. */
-    return status == CELLA_OK ? read_value(sim, &place, ret_value, error) : status;
-}
-
-static enum cella_status increment(const struct cella_sim *sim, const struct place *place,
-                                   uint64_t *ret_value, struct cella_error *error) {
-    uint8_t bytes[FILE_SIZE];
-    uint64_t value = 0;
-    enum cella_status status = read_value(sim, place, &value, error);
-    if (status == CELLA_OK && value == UINT64_MAX)
-        status = cella_fail(error, CELLA_LIMIT, "the counter is at the end of its range");
-    if (status == CELLA_OK)
-        status = encode(sim, place, value + 1, bytes);
-    if (status == CELLA_OK)
-        status = cella_file_write(place->file, CELLA_BYTES(bytes, sizeof bytes), CELLA_FILE_PRIVATE, error);
-    if (status == CELLA_OK)
-        *ret_value = value + 1;
-    return status;
+    struct counter counter = {.file.fd = -1};
+    enum cella_status status = open_counter(sim, identity, name, &counter, error);
+    if (status != CELLA_OK)
+        return status;
+    *ret_value = counter.value;
+    *ret_offset = (uint64_t)counter.index * CELLA_SIM_SLOT_SIZE + CELLA_SIM_SLOT_VALUE;
+    cella_sim_counters_unlock(&counter.file);
+    return CELLA_OK;
 }
 
 enum cella_status cella_sim_counter_increment(struct cella_machine *machine,
@@ -246,17 +168,19 @@ enum cella_status cella_sim_counter_increment(struct cella_machine *machine,
                                               const uint8_t *name, uint64_t *ret_value,
                                               struct cella_error *error) {
     const struct cella_sim *sim = (const struct cella_sim *)machine;
-    struct place place;
-    int lock = -1;
-    enum cella_status status = find_place(sim, identity, name, &place, error);
+    struct counter counter = {.file.fd = -1};
+    struct cella_sim_entry next;
+    enum cella_status status = open_counter(sim, identity, name, &counter, error);
     if (status != CELLA_OK)
         return status;
-    status = cella_sim_lock(place.owner, &lock, error);
-    if (status == CELLA_NOT_FOUND) /* the read says whether the counter or the machine is missing */
-        return read_value(sim, &place, ret_value, error);
-    if (status != CELLA_OK)
-        return status;
-    status = increment(sim, &place, ret_value, error);
-    close(lock);
+    if (counter.value >= CELLA_SIM_VALUE_GONE - 1)
+        status = cella_fail(error, CELLA_LIMIT, "the counter is at the end of its range");
+    if (status == CELLA_OK)
+        status = prove(sim, &counter.name, counter.index, counter.value + 1, &next);
+    if (status == CELLA_OK)
+        status = cella_sim_counters_advance(&counter.file, counter.index, &next, error);
+    cella_sim_counters_unlock(&counter.file);
+    if (status == CELLA_OK)
+        *ret_value = counter.value + 1;
     return status;
 }

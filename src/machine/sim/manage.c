@@ -1,20 +1,17 @@
 /* Making and changing simulated machines. Must not leave a folder that is half a machine. */
 #include "machine/sim/manage.h"
 #include "base/error.h"
-#include "base/hex.h"
 #include "base/secret.h"
 #include "crypto/random.h"
 #include "machine/sim/collateral.h"
+#include "machine/sim/counter_file.h"
 #include "machine/sim/sim.h"
-#include "machine/sim/tree.h"
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#define COUNTERS       "counters"
-#define ENTRIES_MAX    65536
-#define COUNTER_DIGITS 64
+#define ENTRIES_MAX 65536
 
 _Static_assert(CELLA_SIM_VERSION_NEW == CELLA_SIM_VERSION_DEFAULT, "one default version");
 
@@ -25,7 +22,7 @@ static enum cella_status check_version(unsigned version, unsigned least, struct 
     return CELLA_OK;
 }
 
-/* An interrupted creation leaves an empty folder or an empty folder of counters: those may be used again. */
+/* An interrupted creation leaves an empty folder or a file without counters: those may be used again. */
 static enum cella_status check_empty(const char *folder, struct cella_error *error) {
     DIR *stream = opendir(folder);
     enum cella_status status = CELLA_OK;
@@ -39,7 +36,8 @@ static enum cella_status check_empty(const char *folder, struct cella_error *err
         if (entry == NULL)
             break;
         const char *name = entry->d_name;
-        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcmp(name, COUNTERS) != 0)
+        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcmp(name, "counters") != 0 &&
+            strcmp(name, "counters.new") != 0)
             status = cella_fail(error, CELLA_EXISTS, "%s is not empty: it has %.64s", folder, name);
     }
     closedir(stream);
@@ -84,12 +82,9 @@ static enum cella_status make_state(const struct cella_sim_create_options *optio
 enum cella_status cella_sim_create(const struct cella_sim_create_options *options,
                                    struct cella_error *error) {
     struct cella_sim_state state = {0};
-    char counters[PATH_MAX];
     enum cella_status status = check_version(options->platform_version, 0, error);
     if (status == CELLA_OK && options->own_vendor && options->vendor_folder != NULL)
         status = cella_fail(error, CELLA_ARGUMENT, "an own vendor and another machine's exclude each other");
-    if (status == CELLA_OK)
-        status = cella_sim_path(options->folder, COUNTERS, counters, error);
     if (status == CELLA_OK)
         status = check_empty(options->folder, error);
     if (status == CELLA_OK)
@@ -97,7 +92,7 @@ enum cella_status cella_sim_create(const struct cella_sim_create_options *option
     if (status == CELLA_OK && !options->dry_run) {
         status = make_folder(options->folder, error);
         if (status == CELLA_OK)
-            status = make_folder(counters, error);
+            status = cella_sim_counters_renew(options->folder, error);
         /* Last, and only if there is none: this file makes the folder a machine. */
         if (status == CELLA_OK)
             status = cella_sim_state_write(options->folder, &state, true, error);
@@ -134,15 +129,6 @@ static enum cella_status apply(const struct cella_sim_change *change, struct cel
     return status;
 }
 
-/* Counters of a CPU that is no longer here: nothing can find them, they are only in the way. */
-static enum cella_status drop_counters(const char *folder, struct cella_error *error) {
-    char counters[PATH_MAX];
-    enum cella_status status = cella_sim_path(folder, COUNTERS, counters, error);
-    if (status == CELLA_OK)
-        status = cella_sim_tree_clear(counters, error);
-    return status;
-}
-
 enum cella_status cella_sim_change(const char *folder, const struct cella_sim_change *change,
                                    struct cella_error *error) {
     struct cella_sim_state old = {0}, state;
@@ -166,8 +152,9 @@ enum cella_status cella_sim_change(const char *folder, const struct cella_sim_ch
         status = cella_sim_state_issue(&state, &old);
     if (status == CELLA_OK && !change->dry_run) {
         status = cella_sim_state_write(folder, &state, false, error);
+        /* Nothing can find the counters of a CPU that is no longer here: they are only in the way. */
         if (status == CELLA_OK && change->new_cpu)
-            status = drop_counters(folder, error);
+            status = cella_sim_counters_renew(folder, error);
     }
     cella_sim_state_deinit(&state);
     cella_sim_state_deinit(&old);
@@ -175,39 +162,17 @@ enum cella_status cella_sim_change(const char *folder, const struct cella_sim_ch
     return status;
 }
 
-static size_t count_names(const char *folder, size_t digits) {
-    size_t count = 0;
-    DIR *stream = opendir(folder);
-    if (stream == NULL)
-        return 0;
-    for (size_t i = 0; i < ENTRIES_MAX; i++) {
-        const struct dirent *entry = readdir(stream);
-        if (entry == NULL)
-            break;
-        count += strlen(entry->d_name) == digits;
-    }
-    closedir(stream);
-    return count;
-}
-
+/* A damaged file has none; whoever uses them is told. */
 static size_t count_counters(const char *folder) {
-    char counters[PATH_MAX], owner[PATH_MAX];
-    size_t count = 0;
-    if (cella_sim_path(folder, COUNTERS, counters, NULL) != CELLA_OK)
+    struct cella_sim_counters counters = {.fd = -1};
+    struct cella_sim_find find = {0};
+    struct cella_sim_slot unused;
+    if (cella_sim_counters_lock(folder, &counters, NULL) != CELLA_OK)
         return 0;
-    DIR *stream = opendir(counters);
-    if (stream == NULL)
-        return 0;
-    for (size_t i = 0; i < ENTRIES_MAX; i++) {
-        const struct dirent *entry = readdir(stream);
-        if (entry == NULL)
-            break;
-        if (strlen(entry->d_name) == COUNTER_DIGITS &&
-            cella_sim_path(counters, entry->d_name, owner, NULL) == CELLA_OK)
-            count += count_names(owner, COUNTER_DIGITS);
-    }
-    closedir(stream);
-    return count;
+    if (cella_sim_counters_find(&counters, NULL, NULL, &find, &unused, NULL) != CELLA_OK)
+        find.used = 0;
+    cella_sim_counters_unlock(&counters);
+    return find.used;
 }
 
 static enum cella_status print_certificates(const struct cella_sim_state *state,

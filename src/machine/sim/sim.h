@@ -82,7 +82,8 @@ enum cella_status cella_sim_counter_create(struct cella_machine *machine,
                                            struct cella_error *error);
 enum cella_status cella_sim_counter_read(struct cella_machine *machine,
                                          const struct cella_machine_identity *identity, const uint8_t *name,
-                                         uint64_t *ret_value, struct cella_error *error);
+                                         uint64_t *ret_value, uint64_t *ret_offset,
+                                         struct cella_error *error);
 enum cella_status cella_sim_counter_increment(struct cella_machine *machine,
                                               const struct cella_machine_identity *identity,
                                               const uint8_t *name, uint64_t *ret_value,

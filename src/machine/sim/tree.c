@@ -193,15 +193,6 @@ enum cella_status cella_sim_tree_remove(const char *path, struct cella_error *er
     return remove_entry(AT_FDCWD, -1, path, 0, error);
 }
 
-enum cella_status cella_sim_tree_clear(const char *path, struct cella_error *error) {
-    int in = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (in < 0)
-        return failure(error, "open", path);
-    enum cella_status status = for_each(in, -1, &removing, 0, error);
-    close(in);
-    return status;
-}
-
 static bool flush_parent(const char *path) {
     char parent[PATH_MAX];
     int size = snprintf(parent, sizeof parent, "%s/..", path);

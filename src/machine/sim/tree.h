@@ -20,7 +20,4 @@ enum cella_status cella_sim_tree_check(const char *from, struct cella_error *err
 /* Removes a folder with all that is in it. CELLA_IO. */
 enum cella_status cella_sim_tree_remove(const char *path, struct cella_error *error);
 
-/* Removes all that is in a folder, which itself stays. CELLA_IO. */
-enum cella_status cella_sim_tree_clear(const char *path, struct cella_error *error);
-
 #endif

@@ -1,9 +1,12 @@
 /* Monotonic counters: durable, owned, never back. */
 #include "fixture.h"
-#include <dirent.h>
+#include "machine/sim/counter_file.h"
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct fixture_image image = {.signer = SIGNER_ONE, .code = 1, .isv_prod_id = 7, .isv_svn = 3};
@@ -90,124 +93,295 @@ static void a_newer_image_of_the_product_sees_the_counter(void **state) {
     cella_machine_free(machine);
 }
 
-/* The path of the only counter of the only owner. */
-static void find_file(const char *machine_path, char out[512]) {
-    char folder[512];
-    snprintf(folder, sizeof folder, "%s/counters", machine_path);
-    for (unsigned level = 0; level < 2; level++) {
-        DIR *stream = opendir(folder);
-        const struct dirent *entry;
-        assert_non_null(stream);
-        while ((entry = readdir(stream)) != NULL)
-            if (strlen(entry->d_name) == 64)
-                snprintf(out, 512, "%.200s/%s", folder, entry->d_name);
-        closedir(stream);
-        snprintf(folder, sizeof folder, "%s", out);
-    }
+/* The bytes of the file from `offset` on. */
+static void read_file(const char *machine_path, size_t offset, uint8_t *out, size_t size) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/counters", machine_path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, out, size, (off_t)offset), size);
+    close(fd);
 }
 
-static void a_torn_write_leaves_the_counter_as_it_was_and_is_cleaned_up(void **state) {
+static void write_file(const char *machine_path, size_t offset, const void *bytes, size_t size) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/counters", machine_path);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, bytes, size, (off_t)offset), size);
+    close(fd);
+}
+
+enum { SLOT = CELLA_SIM_SLOT_SIZE, VALUE = 8, EVEN = 64, ODD = 88, ENTRY = 24 };
+
+static void an_increment_that_was_stopped_before_it_was_visible_is_finished(void **state) {
     const char *path = fixture_create(*state, "m");
     struct cella_machine *machine = fixture_open(path);
     struct cella_machine_identity identity = fixture_identity(machine, &image);
-    char file[512], torn[520];
+    uint8_t before[SLOT], after[SLOT];
+    assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
+    assert_int_equal(increment(machine, &identity), 1);
+    read_file(path, SLOT, before, sizeof before);
+    assert_int_equal(increment(machine, &identity), 2);
+    write_file(path, SLOT + VALUE, before + VALUE, 8);
+    assert_int_equal(read_counter(machine, &identity), 2);
+    read_file(path, SLOT, after, sizeof after);
+    assert_int_equal(after[VALUE], 2);
+    write_file(path, SLOT + VALUE, before + VALUE, 8);
+    assert_int_equal(increment(machine, &identity), 3);
+    cella_machine_free(machine);
+}
+
+static void a_torn_write_of_the_next_value_leaves_the_counter_as_it_was(void **state) {
+    const char *path = fixture_create(*state, "m");
+    struct cella_machine *machine = fixture_open(path);
+    struct cella_machine_identity identity = fixture_identity(machine, &image);
+    uint8_t before[SLOT], after[SLOT];
+    assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
+    assert_int_equal(increment(machine, &identity), 1);
+    read_file(path, SLOT, before, sizeof before);
+    assert_int_equal(increment(machine, &identity), 2);
+    read_file(path, SLOT, after, sizeof after);
+    for (size_t size = 0; size < ENTRY; size++) {
+        uint8_t torn[SLOT];
+        memcpy(torn, before, sizeof torn);
+        memcpy(torn + EVEN, after + EVEN, size);
+        write_file(path, SLOT, torn, sizeof torn);
+        assert_int_equal(read_counter(machine, &identity), 1);
+    }
+    assert_int_equal(increment(machine, &identity), 2);
+    cella_machine_free(machine);
+}
+
+static void what_an_interrupted_creation_left_is_a_free_slot(void **state) {
+    const char *path = fixture_create(*state, "m");
+    struct cella_machine *machine = fixture_open(path);
+    struct cella_machine_identity identity = fixture_identity(machine, &image);
+    uint8_t slot[SLOT];
+    uint64_t value;
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
     increment(machine, &identity);
-    find_file(path, file);
-    snprintf(torn, sizeof torn, "%s.aB3dEf", file);
-    test_write_file(torn, CELLA_BYTES("CELLAC", 6));
-    assert_int_equal(read_counter(machine, &identity), 1);
-    assert_int_equal(increment(machine, &identity), 2);
-    assert_status(cella_machine_counter_create(machine, &identity, other_name, NULL), CELLA_OK);
-    assert_int_not_equal(access(torn, F_OK), 0);
-    assert_int_equal(read_counter(machine, &identity), 2);
+    read_file(path, SLOT, slot, sizeof slot);
+    memset(slot, 0, 8);
+    write_file(path, SLOT, slot, sizeof slot);
+    assert_status(cella_machine_counter_read(machine, &identity, name, &value, NULL), CELLA_NO_COUNTER);
+    assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
+    assert_int_equal(read_counter(machine, &identity), 0);
     cella_machine_free(machine);
 }
 
-struct counter_file {
-    struct cella_machine *machine;
-    struct cella_machine_identity identity;
-    char path[512];
-};
-
-static bool accepts(void *context, struct cella_bytes bytes) {
-    struct counter_file *file = context;
-    uint64_t value;
-    test_write_file(file->path, bytes);
-    return cella_machine_counter_read(file->machine, &file->identity, name, &value, NULL) == CELLA_OK;
-}
-
-static void a_damaged_counter_file_is_refused_and_not_started_again(void **state) {
-    const char *path = fixture_create(*state, "m");
-    struct counter_file file = {.machine = fixture_open(path)};
-    uint64_t value = 0;
-    file.identity = fixture_identity(file.machine, &image);
-    assert_status(cella_machine_counter_create(file.machine, &file.identity, name, NULL), CELLA_OK);
-    find_file(path, file.path);
-    uint8_t content[40];
-    FILE *stream = fopen(file.path, "rb");
-    assert_non_null(stream);
-    assert_int_equal(fread(content, 1, sizeof content, stream), sizeof content);
-    fclose(stream);
-    assert_true(accepts(&file, CELLA_BYTES(content, sizeof content)));
-    for (size_t size = 0; size < sizeof content; size++)
-        assert_false(accepts(&file, CELLA_BYTES(content, size)));
-    for (size_t bit = 0; bit < 8 * sizeof content; bit++) {
-        uint8_t changed[40];
-        memcpy(changed, content, sizeof changed);
-        changed[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        assert_false(accepts(&file, CELLA_BYTES(changed, sizeof changed)));
-    }
-    uint8_t longer[41] = {0};
-    memcpy(longer, content, sizeof content);
-    assert_false(accepts(&file, CELLA_BYTES(longer, sizeof longer)));
-    assert_status(cella_machine_counter_increment(file.machine, &file.identity, name, &value, NULL),
-                  CELLA_MACHINE_DAMAGED);
-    assert_status(cella_machine_counter_create(file.machine, &file.identity, name, NULL), CELLA_EXISTS);
-    cella_machine_free(file.machine);
-}
-
-static void one_counters_file_is_refused_in_the_place_of_another(void **state) {
+static void a_changed_slot_is_refused_or_has_its_value(void **state) {
     const char *path = fixture_create(*state, "m");
     struct cella_machine *machine = fixture_open(path);
     struct cella_machine_identity identity = fixture_identity(machine, &image);
-    char first[512], aside[520];
+    uint8_t good[SLOT];
+    unsigned accepted = 0;
+    assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
+    increment(machine, &identity);
+    read_file(path, SLOT, good, sizeof good);
+    for (size_t bit = 0; bit < 8 * sizeof good; bit++) {
+        uint8_t changed[SLOT];
+        uint64_t value = 99;
+        memcpy(changed, good, sizeof changed);
+        changed[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        write_file(path, SLOT, changed, sizeof changed);
+        enum cella_status status = cella_machine_counter_read(machine, &identity, name, &value, NULL);
+        /* A changed name is another counter's. */
+        bool in_id = bit / 8 >= 16 && bit / 8 < 48;
+        assert_int_equal(value, status == CELLA_OK ? 1 : 99);
+        if (status != CELLA_OK)
+            assert_status(status, in_id ? CELLA_NO_COUNTER : CELLA_MACHINE_DAMAGED);
+        accepted += status == CELLA_OK;
+    }
+    /* The entry that is not in force, and the bit that makes of the value the one before it. */
+    assert_int_equal(accepted, 8 * ENTRY + 1);
+    cella_machine_free(machine);
+}
+
+static void a_damaged_counter_is_not_started_again(void **state) {
+    const char *path = fixture_create(*state, "m");
+    struct cella_machine *machine = fixture_open(path);
+    struct cella_machine_identity identity = fixture_identity(machine, &image);
+    uint8_t wrong = 2;
     uint64_t value;
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
-    find_file(path, first);
-    snprintf(aside, sizeof aside, "%s-aside", first);
-    assert_int_equal(rename(first, aside), 0);
-    assert_status(cella_machine_counter_create(machine, &identity, other_name, NULL), CELLA_OK);
-    char second[512];
-    find_file(path, second);
-    assert_int_equal(rename(second, first), 0);
-    assert_status(cella_machine_counter_read(machine, &identity, name, &value, NULL), CELLA_MACHINE_DAMAGED);
-    cella_machine_free(machine);
-}
-
-static void a_machine_without_its_folder_of_counters_is_damaged(void **state) {
-    const char *path = fixture_create(*state, "m");
-    struct cella_machine *machine = fixture_open(path);
-    struct cella_machine_identity identity = fixture_identity(machine, &image);
-    char folder[512];
-    uint64_t value;
-    snprintf(folder, sizeof folder, "%s/counters", path);
-    assert_int_equal(rmdir(folder), 0);
-    assert_status(cella_machine_counter_read(machine, &identity, name, &value, NULL), CELLA_MACHINE_DAMAGED);
+    increment(machine, &identity);
+    write_file(path, SLOT + VALUE, &wrong, 1);
     assert_status(cella_machine_counter_increment(machine, &identity, name, &value, NULL),
                   CELLA_MACHINE_DAMAGED);
+    assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_EXISTS);
+    wrong = 'X';
+    write_file(path, SLOT, &wrong, 1);
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_MACHINE_DAMAGED);
     cella_machine_free(machine);
 }
 
-static void a_product_has_at_most_64_counters(void **state) {
-    struct cella_machine *machine = fixture_open(fixture_create(*state, "m"));
+static void a_changed_header_or_size_is_refused(void **state) {
+    const char *path = fixture_create(*state, "m");
+    struct cella_machine *machine = fixture_open(path);
     struct cella_machine_identity identity = fixture_identity(machine, &image);
-    uint8_t each[CELLA_COUNTER_NAME_SIZE] = {0};
-    for (each[0] = 0; each[0] < 64; each[0]++)
-        assert_status(cella_machine_counter_create(machine, &identity, each, NULL), CELLA_OK);
-    assert_status(cella_machine_counter_create(machine, &identity, each, NULL), CELLA_LIMIT);
+    uint8_t good[SLOT];
+    uint64_t value;
+    assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
+    read_file(path, 0, good, sizeof good);
+    for (size_t i = 0; i < sizeof good; i++) {
+        uint8_t wrong = good[i] ^ 1;
+        write_file(path, i, &wrong, 1);
+        assert_status(cella_machine_counter_read(machine, &identity, name, &value, NULL),
+                      CELLA_MACHINE_DAMAGED);
+        write_file(path, i, &good[i], 1);
+    }
+    assert_int_equal(read_counter(machine, &identity), 0);
+    const char *file = test_path(*state, "m/counters");
+    assert_int_equal(truncate(file, CELLA_SIM_COUNTERS_SIZE - 1), 0);
+    assert_status(cella_machine_counter_read(machine, &identity, name, &value, NULL), CELLA_MACHINE_DAMAGED);
+    assert_int_equal(truncate(file, CELLA_SIM_COUNTERS_SIZE + 1), 0);
+    assert_status(cella_machine_counter_read(machine, &identity, name, &value, NULL), CELLA_MACHINE_DAMAGED);
     cella_machine_free(machine);
+}
+
+static void a_slot_is_refused_in_the_place_of_another(void **state) {
+    const char *path = fixture_create(*state, "m");
+    struct cella_machine *machine = fixture_open(path);
+    struct cella_machine_identity identity = fixture_identity(machine, &image);
+    uint8_t first[SLOT], second[SLOT], mixed[SLOT];
+    uint64_t value;
+    assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
+    assert_status(cella_machine_counter_create(machine, &identity, other_name, NULL), CELLA_OK);
+    increment(machine, &identity);
+    read_file(path, SLOT, first, sizeof first);
+    read_file(path, 2 * SLOT, second, sizeof second);
+    write_file(path, SLOT, second, sizeof second);
+    write_file(path, 2 * SLOT, first, sizeof first);
+    assert_status(cella_machine_counter_read(machine, &identity, name, &value, NULL), CELLA_MACHINE_DAMAGED);
+    assert_status(cella_machine_counter_read(machine, &identity, other_name, &value, NULL),
+                  CELLA_MACHINE_DAMAGED);
+    /* The value of one under the name of the other. */
+    memcpy(mixed, first, sizeof mixed);
+    memcpy(mixed + VALUE, second + VALUE, 8);
+    memcpy(mixed + EVEN, second + EVEN, 2 * ENTRY);
+    write_file(path, SLOT, mixed, sizeof mixed);
+    assert_status(cella_machine_counter_read(machine, &identity, name, &value, NULL), CELLA_MACHINE_DAMAGED);
+    cella_machine_free(machine);
+}
+
+static void a_machine_without_its_file_of_counters_is_damaged(void **state) {
+    const char *path = fixture_create(*state, "m");
+    struct cella_machine *machine = fixture_open(path);
+    struct cella_machine_identity identity = fixture_identity(machine, &image);
+    struct cella_bytes memory;
+    uint64_t value;
+    assert_int_equal(unlink(test_path(*state, "m/counters")), 0);
+    assert_status(cella_machine_counter_read(machine, &identity, name, &value, NULL), CELLA_MACHINE_DAMAGED);
+    assert_status(cella_machine_counter_increment(machine, &identity, name, &value, NULL),
+                  CELLA_MACHINE_DAMAGED);
+    assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_MACHINE_DAMAGED);
+    assert_status(cella_machine_counters_map(path, &memory, NULL), CELLA_MACHINE_DAMAGED);
+    cella_machine_free(machine);
+}
+
+static void counters_that_others_may_read_are_refused(void **state) {
+    const char *path = fixture_create(*state, "m");
+    struct cella_machine *machine = fixture_open(path);
+    struct cella_machine_identity identity = fixture_identity(machine, &image);
+    assert_int_equal(chmod(test_path(*state, "m/counters"), 0640), 0);
+    assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_PERMISSION);
+    cella_machine_free(machine);
+}
+
+/* Copies of the first slot under other names, so many that `count` slots are taken. */
+static void fill(const char *path, uint32_t count) {
+    uint8_t slot[SLOT];
+    read_file(path, SLOT, slot, sizeof slot);
+    uint8_t *slots = malloc((size_t)count * SLOT);
+    assert_non_null(slots);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i > 0)
+            memcpy(slot + 16, &i, sizeof i);
+        memcpy(slots + (size_t)i * SLOT, slot, SLOT);
+    }
+    write_file(path, SLOT, slots, (size_t)count * SLOT);
+    free(slots);
+}
+
+static void a_product_has_at_most_4096_counters(void **state) {
+    const char *path = fixture_create(*state, "m");
+    struct cella_machine *machine = fixture_open(path);
+    struct fixture_image other = {.signer = SIGNER_ONE, .code = 1, .isv_prod_id = 8, .isv_svn = 3};
+    struct cella_machine_identity identity = fixture_identity(machine, &image);
+    struct cella_machine_identity other_identity = fixture_identity(machine, &other);
+    const uint8_t third_name[CELLA_COUNTER_NAME_SIZE] = "third";
+    assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
+    fill(path, 4095);
+    assert_status(cella_machine_counter_create(machine, &identity, other_name, NULL), CELLA_OK);
+    assert_status(cella_machine_counter_create(machine, &identity, third_name, NULL), CELLA_LIMIT);
+    assert_status(cella_machine_counter_create(machine, &other_identity, name, NULL), CELLA_OK);
+    assert_int_equal(read_counter(machine, &identity), 0);
+    cella_machine_free(machine);
+}
+
+static void a_machine_has_at_most_65535_counters(void **state) {
+    const char *path = fixture_create(*state, "m");
+    struct cella_machine *machine = fixture_open(path);
+    struct fixture_image other = {.signer = SIGNER_ONE, .code = 1, .isv_prod_id = 8, .isv_svn = 3};
+    struct cella_machine_identity identity = fixture_identity(machine, &image);
+    struct cella_machine_identity other_identity = fixture_identity(machine, &other);
+    assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
+    fill(path, 65534);
+    assert_status(cella_machine_counter_create(machine, &other_identity, name, NULL), CELLA_OK);
+    assert_status(cella_machine_counter_create(machine, &other_identity, other_name, NULL), CELLA_LIMIT);
+    assert_int_equal(increment(machine, &other_identity), 1);
+    cella_machine_free(machine);
+}
+
+static void a_value_that_is_read_often_costs_a_load(void **state) {
+    const char *path = fixture_create(*state, "m");
+    struct cella_machine *machine = fixture_open(path);
+    struct cella_machine *other = fixture_open(path);
+    struct cella_machine_identity identity = fixture_identity(machine, &image);
+    struct cella_bytes memory;
+    uint64_t value = 99, offset = 0;
+    assert_status(cella_machine_counters_map(path, &memory, NULL), CELLA_OK);
+    assert_status(cella_machine_counter_find(machine, &identity, name, &value, &offset, NULL),
+                  CELLA_NO_COUNTER);
+    assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
+    assert_status(cella_machine_counter_find(machine, &identity, name, &value, &offset, NULL), CELLA_OK);
+    assert_int_equal(value, 0);
+    assert_int_equal(cella_machine_counter_load(memory, offset), 0);
+    assert_int_equal(increment(other, &identity), 1);
+    assert_int_equal(cella_machine_counter_load(memory, offset), 1);
+    cella_machine_free(machine);
+    assert_int_equal(increment(other, &identity), 2);
+    assert_int_equal(cella_machine_counter_load(memory, offset), 2);
+    cella_machine_free(other);
+    cella_machine_counters_unmap(memory);
+}
+
+static void a_place_outside_of_the_memory_has_no_value(void **state) {
+    uint64_t words[2] = {5, 6};
+    struct cella_bytes memory = CELLA_BYTES(words, sizeof words);
+    assert_int_equal(cella_machine_counter_load(memory, 8), 6);
+    assert_true(cella_machine_counter_load(memory, 16) == CELLA_COUNTER_GONE);
+    assert_true(cella_machine_counter_load(memory, 4) == CELLA_COUNTER_GONE);
+    assert_true(cella_machine_counter_load(memory, UINT64_MAX - 7) == CELLA_COUNTER_GONE);
+    assert_true(cella_machine_counter_load(CELLA_BYTES(NULL, 0), 0) == CELLA_COUNTER_GONE);
+}
+
+static void whoever_has_a_counter_mapped_sees_that_its_cpu_is_gone(void **state) {
+    const char *path = fixture_create(*state, "m");
+    const struct cella_sim_change swap = {.new_cpu = true};
+    struct cella_machine *machine = fixture_open(path);
+    struct cella_machine_identity identity = fixture_identity(machine, &image);
+    struct cella_bytes memory;
+    uint64_t value, offset;
+    assert_status(cella_machine_counters_map(path, &memory, NULL), CELLA_OK);
+    assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
+    increment(machine, &identity);
+    assert_status(cella_machine_counter_find(machine, &identity, name, &value, &offset, NULL), CELLA_OK);
+    assert_status(cella_sim_change(path, &swap, NULL), CELLA_OK);
+    assert_true(cella_machine_counter_load(memory, offset) == CELLA_COUNTER_GONE);
+    cella_machine_free(machine);
+    cella_machine_counters_unmap(memory);
 }
 
 struct racer {
@@ -281,11 +455,20 @@ int main(void) {
         WITH_FOLDER(what_was_not_created_is_not_there),
         WITH_FOLDER(other_signers_products_and_debug_images_do_not_see_a_counter),
         WITH_FOLDER(a_newer_image_of_the_product_sees_the_counter),
-        WITH_FOLDER(a_torn_write_leaves_the_counter_as_it_was_and_is_cleaned_up),
-        WITH_FOLDER(a_damaged_counter_file_is_refused_and_not_started_again),
-        WITH_FOLDER(one_counters_file_is_refused_in_the_place_of_another),
-        WITH_FOLDER(a_machine_without_its_folder_of_counters_is_damaged),
-        WITH_FOLDER(a_product_has_at_most_64_counters),
+        WITH_FOLDER(an_increment_that_was_stopped_before_it_was_visible_is_finished),
+        WITH_FOLDER(a_torn_write_of_the_next_value_leaves_the_counter_as_it_was),
+        WITH_FOLDER(what_an_interrupted_creation_left_is_a_free_slot),
+        WITH_FOLDER(a_changed_slot_is_refused_or_has_its_value),
+        WITH_FOLDER(a_damaged_counter_is_not_started_again),
+        WITH_FOLDER(a_changed_header_or_size_is_refused),
+        WITH_FOLDER(a_slot_is_refused_in_the_place_of_another),
+        WITH_FOLDER(a_machine_without_its_file_of_counters_is_damaged),
+        WITH_FOLDER(counters_that_others_may_read_are_refused),
+        WITH_FOLDER(a_product_has_at_most_4096_counters),
+        WITH_FOLDER(a_machine_has_at_most_65535_counters),
+        WITH_FOLDER(a_value_that_is_read_often_costs_a_load),
+        cmocka_unit_test(a_place_outside_of_the_memory_has_no_value),
+        WITH_FOLDER(whoever_has_a_counter_mapped_sees_that_its_cpu_is_gone),
         WITH_FOLDER(no_increment_is_lost_among_threads_and_handles),
         WITH_FOLDER(another_cpu_in_the_folder_has_none_of_the_counters),
     };

@@ -2,6 +2,7 @@
 #include "fixture.h"
 #include "attest/roots/sim_root.h"
 #include "base/file.h"
+#include "machine/sim/counter_file.h"
 #include "machine/sim/state.h"
 #include "machine/sim/tree.h"
 #include <stdio.h>
@@ -57,7 +58,9 @@ static void a_machine_is_never_overwritten(void **state) {
 static void what_an_interrupted_creation_left_is_used_again(void **state) {
     const char *path = test_path(*state, "m");
     assert_int_equal(mkdir(path, 0700), 0);
-    assert_int_equal(mkdir(test_path(*state, "m/counters"), 0700), 0);
+    test_write_file(test_path(*state, "m/counters"), CELLA_BYTES("CELLACTS", 8));
+    test_write_file(test_path(*state, "m/counters.new"), CELLA_BYTES(NULL, 0));
+    assert_int_equal(chmod(test_path(*state, "m/counters"), 0600), 0);
     assert_status(try_open(path), CELLA_NOT_A_MACHINE);
     assert_string_equal(fixture_create(*state, "m"), path);
     assert_status(try_open(path), CELLA_OK);
@@ -128,8 +131,8 @@ static void a_file_of_a_newer_format_is_told_apart_from_damage(void **state) {
 static const char *open_example(void **state) {
     const char *path = test_path(*state, "example");
     assert_int_equal(mkdir(path, 0700), 0);
-    assert_int_equal(mkdir(test_path(*state, "example/counters"), 0700), 0);
     test_write_file(test_path(*state, "example/machine"), test_vector("sim-machine/machine.bin"));
+    assert_status(cella_sim_counters_renew(path, NULL), CELLA_OK);
     return path;
 }
 
@@ -152,18 +155,15 @@ static void the_worked_example_gives_its_keys_and_counters(void **state) {
     const uint8_t *name = test_vector_field(keys, "counter_name").data;
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
     assert_status(cella_machine_counter_increment(machine, &identity, name, &value, NULL), CELLA_OK);
-    char owner[65], id[65], path[256];
-    struct cella_bytes owner_bytes = test_vector_field(keys, "counter_owner");
-    struct cella_bytes id_bytes = test_vector_field(keys, "counter_id");
-    for (size_t i = 0; i < 32; i++) {
-        snprintf(owner + 2 * i, 3, "%02x", (unsigned)owner_bytes.data[i]);
-        snprintf(id + 2 * i, 3, "%02x", (unsigned)id_bytes.data[i]);
-    }
-    snprintf(path, sizeof path, "example/counters/%s/%s", owner, id);
     uint8_t *content = NULL;
     size_t size = 0;
-    assert_status(cella_file_read(test_path(*state, path), 100, &content, &size, NULL), CELLA_OK);
-    assert_bytes(CELLA_BYTES(content, size), test_vector_field(keys, "counter_file"));
+    assert_status(cella_file_read(test_path(*state, "example/counters"), CELLA_SIM_COUNTERS_SIZE, &content,
+                                  &size, NULL),
+                  CELLA_OK);
+    struct cella_bytes slot = CELLA_BYTES(content + CELLA_SIM_SLOT_SIZE, CELLA_SIM_SLOT_SIZE);
+    assert_bytes(slot, test_vector_field(keys, "counter_slot"));
+    assert_bytes(CELLA_BYTES(slot.data + 16, 32), test_vector_field(keys, "counter_id"));
+    assert_bytes(CELLA_BYTES(slot.data + 48, 16), test_vector_field(keys, "counter_owner"));
     free(content);
     cella_machine_free(machine);
 }
