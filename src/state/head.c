@@ -102,6 +102,19 @@ enum cella_status cella_signed_head_parse(struct cella_bytes bytes, struct cella
     return CELLA_OK;
 }
 
+void cella_signed_head_append(struct cella_writer *writer, const struct cella_signed_head *head) {
+    uint8_t *space = cella_write_space(writer, CELLA_SIGNED_HEAD_SIZE);
+    CELLA_ASSERT(space != NULL);
+    cella_signed_head_write(head, space);
+}
+
+enum cella_status cella_signed_head_read(struct cella_reader *reader, struct cella_signed_head *ret_head,
+                                         struct cella_error *error) {
+    const uint8_t *bytes = cella_read_view(reader, CELLA_SIGNED_HEAD_SIZE);
+    return cella_signed_head_parse(CELLA_BYTES(bytes, bytes == NULL ? 0 : CELLA_SIGNED_HEAD_SIZE), ret_head,
+                                   error);
+}
+
 static bool same_digest(const uint8_t first[CELLA_DIGEST_SIZE], const uint8_t second[CELLA_DIGEST_SIZE]) {
     return memcmp(first, second, CELLA_DIGEST_SIZE) == 0;
 }

@@ -49,6 +49,13 @@ void cella_signed_head_write(const struct cella_signed_head *head, uint8_t out[C
 enum cella_status cella_signed_head_parse(struct cella_bytes bytes, struct cella_signed_head *ret_head,
                                           struct cella_error *error);
 
+/* The same inside of a larger format. The writer must have room. */
+struct cella_reader;
+struct cella_writer;
+void cella_signed_head_append(struct cella_writer *writer, const struct cella_signed_head *head);
+enum cella_status cella_signed_head_read(struct cella_reader *reader, struct cella_signed_head *ret_head,
+                                         struct cella_error *error);
+
 /* What two verified heads of one vault say about each other. */
 enum cella_head_relation {
     CELLA_HEADS_EQUAL,        /* the same head */
