@@ -12,12 +12,22 @@ struct cella_exception_result cella_exception(const uint8_t *image, uint8_t *ssa
 
 enum { RED_ZONE = 128 };
 
+/* A machine without our counter leaves: #GP, which hardware reports only if MISCSELECT asks for it, so a
+ * fault without information counts as well. */
+static bool is_missing_counter(const struct cella_gprsgx *gpr, const uint8_t *at) {
+    uint32_t info = gpr->exit_info;
+    bool may_be_gp =
+        (info & CELLA_EXIT_INFO_VALID) == 0 || (info & CELLA_EXIT_INFO_VECTOR) == CELLA_EXCEPTION_GP;
+    return may_be_gp && at[0] == 0x0f && at[1] == 0x01 && at[2] == 0xd7 &&
+           gpr->registers.rax >= ENCLU_COUNTER_CREATE && gpr->registers.rax <= ENCLU_COUNTER_INCREMENT;
+}
+
 struct cella_exception_result cella_exception(const uint8_t *image, uint8_t *ssa_frame) {
     struct cella_gprsgx *gpr = (struct cella_gprsgx *)(void *)(ssa_frame + TD_PAGE_SIZE - CELLA_GPRSGX_SIZE);
     uint32_t info = gpr->exit_info;
     const uint8_t *at = (const uint8_t *)gpr->registers.rip;
     uint64_t vector = info & CELLA_EXIT_INFO_VECTOR;
-    /* Only fault vectors that hardware reports are looked at; `at` was just executed, so it is readable. */
+    /* Only fault vectors that hardware reports are trusted; `at` was just executed, so it is readable. */
     if ((info & CELLA_EXIT_INFO_VALID) != 0 && vector == CELLA_EXCEPTION_UD && at[0] == 0x0f &&
         at[1] == 0x05) {
         uint64_t top = (gpr->registers.rsp - RED_ZONE - sizeof(struct cella_registers)) & ~(uint64_t)63;
@@ -27,6 +37,11 @@ struct cella_exception_result cella_exception(const uint8_t *image, uint8_t *ssa
         gpr->registers.rsp = top;
         gpr->registers.rdi = top;
         gpr->registers.rip = (uint64_t)&cella_syscall_entry;
+        return (struct cella_exception_result){.reason = CELLA_EXIT_EXCEPTION};
+    }
+    if (is_missing_counter(gpr, at)) {
+        gpr->registers.rax = CELLA_UNSUPPORTED;
+        gpr->registers.rip += 3;
         return (struct cella_exception_result){.reason = CELLA_EXIT_EXCEPTION};
     }
     if ((info & CELLA_EXIT_INFO_VALID) == 0)

@@ -1,4 +1,4 @@
-/* ENCLU[EREPORT] and ENCLU[EGETKEY] with operands aligned as the CPU wants them. */
+/* The ENCLU leaves with operands aligned as the CPU wants them. */
 #include "enclave/leaf.h"
 #include "base/secret.h"
 #include "enclave/thread_data.h"
@@ -35,4 +35,28 @@ uint32_t cella_leaf_key(const uint8_t key_request[CELLA_KEY_REQUEST_SIZE],
         memcpy(ret_key, key, sizeof key);
     cella_wipe(key, sizeof key);
     return error;
+}
+
+static enum cella_status counter(uint64_t leaf, const uint8_t *name, uint64_t *ret_value) {
+    _Alignas(32) uint8_t copy[CELLA_COUNTER_NAME_SIZE];
+    uint64_t value = 0;
+    memcpy(copy, name, sizeof copy);
+    enum cella_status status = (enum cella_status)enclu(leaf, copy, &value, NULL);
+    if (status == CELLA_OK)
+        *ret_value = value;
+    return status;
+}
+
+enum cella_status cella_leaf_counter_create(const uint8_t name[CELLA_COUNTER_NAME_SIZE]) {
+    uint64_t ignored;
+    return counter(ENCLU_COUNTER_CREATE, name, &ignored);
+}
+
+enum cella_status cella_leaf_counter_read(const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *ret_value) {
+    return counter(ENCLU_COUNTER_READ, name, ret_value);
+}
+
+enum cella_status cella_leaf_counter_increment(const uint8_t name[CELLA_COUNTER_NAME_SIZE],
+                                               uint64_t *ret_value) {
+    return counter(ENCLU_COUNTER_INCREMENT, name, ret_value);
 }

@@ -1,5 +1,5 @@
-/* The two ENCLU leaves that an enclave asks its CPU for: its report and its keys (SDM volume 3D, EREPORT,
- * EGETKEY). */
+/* The ENCLU leaves that an enclave asks its CPU for: its report and its keys (SDM volume 3D, EREPORT,
+ * EGETKEY), and the machine's counters, which are ours. */
 #ifndef CELLA_ENCLAVE_LEAF_H
 #define CELLA_ENCLAVE_LEAF_H
 
@@ -14,5 +14,13 @@ void cella_leaf_report(const uint8_t target_info[CELLA_TARGET_INFO_SIZE],
  * wipes the key. A KEYREQUEST with reserved bits set crashes the program, as on hardware (#GP). */
 uint32_t cella_leaf_key(const uint8_t key_request[CELLA_KEY_REQUEST_SIZE],
                         uint8_t ret_key[CELLA_MACHINE_KEY_SIZE]);
+
+/* The machine's counters of this enclave's signer and product: the calls of machine.h. Reading a counter
+ * again is quick; the other two wait until the machine has made the change durable. CELLA_UNSUPPORTED: this
+ * machine has no counters. */
+enum cella_status cella_leaf_counter_create(const uint8_t name[CELLA_COUNTER_NAME_SIZE]);
+enum cella_status cella_leaf_counter_read(const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *ret_value);
+enum cella_status cella_leaf_counter_increment(const uint8_t name[CELLA_COUNTER_NAME_SIZE],
+                                               uint64_t *ret_value);
 
 #endif

@@ -29,6 +29,12 @@
 #define ENCLU_EREPORT 0
 #define ENCLU_EGETKEY 1
 #define ENCLU_EEXIT   4
+/* Leaves of our own, far above Intel's: the machine's monotonic counters. SGX has none and answers #GP, which
+ * exception.c makes CELLA_UNSUPPORTED of. RBX: the counter's 32 bytes of name, aligned to 32; RCX: where its value
+ * goes, 8 bytes aligned to 8. RAX comes back as a cella_status. */
+#define ENCLU_COUNTER_CREATE    0x40000000
+#define ENCLU_COUNTER_READ      0x40000001
+#define ENCLU_COUNTER_INCREMENT 0x40000002
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>

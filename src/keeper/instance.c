@@ -145,14 +145,14 @@ static enum cella_status prepare(struct keeper_instance *instance, struct cella_
 }
 
 _Noreturn void keeper_instance_main(const struct cella_image *image, struct keeper_shared *shared,
-                                    bool namespaces, int monitor_fd) {
+                                    struct cella_bytes counters, bool namespaces, int monitor_fd) {
     static struct keeper_instance instance;
     struct cella_error error = {.status = CELLA_OK};
     struct keeper_thread *first = NULL;
     await_stage(shared, KEEPER_NEW);
     bool own_user = (shared->sandbox & CELLA_SANDBOX_OWN_USER) != 0;
     instance = (struct keeper_instance){
-        .image = image, .shared = shared, .thread_count = image->layout.thread_count};
+        .image = image, .shared = shared, .thread_count = image->layout.thread_count, .counters = counters};
     if (keeper_sandbox_early(shared, namespaces, own_user, monitor_fd, &error) != CELLA_OK ||
         prepare(&instance, &error) != CELLA_OK || keeper_signals_install(&error) != CELLA_OK ||
         start_threads(&instance, &first, &error) != CELLA_OK)

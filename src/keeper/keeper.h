@@ -11,7 +11,7 @@
 #include <signal.h>
 #include <sys/types.h>
 
-enum { KEEPER_THREADS = CELLA_DOOR_THREADS, KEEPER_BLOCK = 65536 };
+enum { KEEPER_THREADS = CELLA_DOOR_THREADS, KEEPER_BLOCK = 65536, KEEPER_COUNTERS = 4 };
 
 /* How far the start has come; a futex word. */
 enum keeper_stage { KEEPER_NEW, KEEPER_MAPPED_USER, KEEPER_LOADED, KEEPER_LAUNCHED, KEEPER_REFUSED };
@@ -38,6 +38,14 @@ struct keeper_shared {
     uint64_t end_detail;
 };
 
+/* A counter that was read before, for the next time. */
+struct keeper_counter {
+    uint32_t taken;
+    uint32_t ready; /* the rest is valid */
+    uint8_t name[CELLA_COUNTER_NAME_SIZE];
+    uint64_t offset; /* of its value in the machine's memory of counters */
+};
+
 /* What is loaded, in the instance process. */
 struct keeper_instance {
     const struct cella_image *image;
@@ -48,7 +56,9 @@ struct keeper_instance {
     uint32_t thread_count;
     uint32_t
         threads_ready; /* futex word: how many of the other threads need no system call but futex any more */
-    uint32_t threads_go; /* futex word: the other threads may enter */
+    uint32_t threads_go;         /* futex word: the other threads may enter */
+    struct cella_bytes counters; /* of the whole machine, read-only; empty if it has none */
+    struct keeper_counter known_counters[KEEPER_COUNTERS];
 };
 
 /* One TCS and the host thread that enters it; lies at the start of an aligned block whose rest is its signal
@@ -94,13 +104,17 @@ enum cella_status keeper_sandbox_seal(struct cella_error *error);
 
 /* instance.c: the instance process from its first instruction; does not return. */
 _Noreturn void keeper_instance_main(const struct cella_image *image, struct keeper_shared *shared,
-                                    bool namespaces, int monitor_fd);
+                                    struct cella_bytes counters, bool namespaces, int monitor_fd);
 /* Records how the image ended and ends the process. Callable from a signal handler. */
 _Noreturn void keeper_end(struct keeper_shared *shared, enum cella_status status, uint64_t detail);
 
-/* machine_call.c: asks the monitor to carry out EREPORT or EGETKEY; returns the SGX error code. */
+/* machine_call.c: asks the monitor to carry out a leaf; returns the SGX error code, for counters a
+ * cella_status. */
 uint32_t keeper_machine_call(struct keeper_shared *shared, uint32_t leaf, const void *input,
                              size_t input_size, void *output, size_t output_size);
+/* counter.c: a counter leaf; `*ret_value` is set on success. */
+enum cella_status keeper_counter_call(struct keeper_instance *instance, uint32_t leaf,
+                                      const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *ret_value);
 /* The monitor's side: serves until the process ends. */
 void keeper_machine_serve(struct keeper_shared *shared, struct cella_machine *machine,
                           const struct cella_machine_identity *identity);

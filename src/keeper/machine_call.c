@@ -24,6 +24,22 @@ uint32_t keeper_machine_call(struct keeper_shared *shared, uint32_t leaf, const 
     return sgx_error;
 }
 
+/* Output: the value, and where it lies in the memory of counters. */
+static enum cella_status serve_counter(struct cella_machine *machine,
+                                       const struct cella_machine_identity *identity, uint32_t leaf,
+                                       const uint8_t *name, uint8_t *output) {
+    uint64_t words[2] = {0, CELLA_COUNTER_GONE};
+    enum cella_status status;
+    if (leaf == ENCLU_COUNTER_CREATE)
+        status = cella_machine_counter_create(machine, identity, name, NULL);
+    else if (leaf == ENCLU_COUNTER_READ)
+        status = cella_machine_counter_find(machine, identity, name, &words[0], &words[1], NULL);
+    else
+        status = cella_machine_counter_increment(machine, identity, name, &words[0], NULL);
+    memcpy(output, words, sizeof words);
+    return status;
+}
+
 static void serve_one(struct keeper_shared *shared, struct cella_machine *machine,
                       const struct cella_machine_identity *identity) {
     uint8_t input[sizeof shared->input];
@@ -31,6 +47,11 @@ static void serve_one(struct keeper_shared *shared, struct cella_machine *machin
     memcpy(input, shared->input, sizeof input);
     uint32_t leaf = __atomic_load_n(&shared->leaf, __ATOMIC_RELAXED);
     enum cella_status status = CELLA_UNSUPPORTED;
+    if (leaf >= ENCLU_COUNTER_CREATE && leaf <= ENCLU_COUNTER_INCREMENT) {
+        shared->sgx_error = (uint32_t)serve_counter(machine, identity, leaf, input, output);
+        memcpy(shared->output, output, sizeof output);
+        return;
+    }
     if (leaf == ENCLU_EREPORT)
         status = cella_machine_report(machine, identity, input, input + CELLA_TARGET_INFO_SIZE, output, NULL);
     else if (leaf == ENCLU_EGETKEY)

@@ -192,11 +192,15 @@ int main(int count, char **arguments) {
     enum cella_status status = open_image(arguments[1], &error);
     if (status != CELLA_OK)
         tell_end(status, error.message);
+    /* Before the instance process is made, which cannot open anything later. Without it counters are slow,
+     * and the machine says at their first use what is wrong with them. */
+    struct cella_bytes counters = {0};
+    (void)cella_machine_counters_map(arguments[2], &counters, NULL);
     bool namespaces = false;
     int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
     pid_t child = self < 0 ? -1 : keeper_clone(&namespaces);
     if (child == 0)
-        keeper_instance_main(&image, shared, namespaces, self);
+        keeper_instance_main(&image, shared, counters, namespaces, self);
     if (child < 0)
         tell_end(CELLA_KEEPER, "cannot make the instance process");
     if (namespaces && keeper_map_user(child))

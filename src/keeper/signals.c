@@ -176,6 +176,23 @@ static bool machine_leaf(struct keeper_thread *thread, greg_t *registers, uint32
     return true;
 }
 
+/* The leaves that SGX does not have; operands as theirs. */
+static bool counter_leaf(struct keeper_thread *thread, greg_t *registers, uint32_t leaf) {
+    uint64_t rbx = (uint64_t)registers[REG_RBX];
+    uint64_t rcx = (uint64_t)registers[REG_RCX];
+    uint8_t name[CELLA_COUNTER_NAME_SIZE];
+    uint64_t value = 0;
+    if (!inside(thread->instance, rbx, sizeof name, 32) || !inside(thread->instance, rcx, sizeof value, 8))
+        return false;
+    memcpy(name, (const void *)rbx, sizeof name);
+    enum cella_status status = keeper_counter_call(thread->instance, leaf, name, &value);
+    if (status == CELLA_OK)
+        memcpy((void *)rcx, &value, sizeof value);
+    registers[REG_RAX] = (greg_t)status;
+    registers[REG_RIP] += 3;
+    return true;
+}
+
 static bool is_enclu(const uint8_t *at) {
     return at[0] == 0x0f && at[1] == 0x01 && at[2] == 0xd7;
 }
@@ -219,6 +236,9 @@ static void on_signal(int number, siginfo_t *info, void *opaque) {
             return;
         }
         if ((leaf == ENCLU_EREPORT || leaf == ENCLU_EGETKEY) && machine_leaf(thread, registers, leaf))
+            return;
+        if (leaf >= ENCLU_COUNTER_CREATE && leaf <= ENCLU_COUNTER_INCREMENT &&
+            counter_leaf(thread, registers, leaf))
             return;
         exit_with_exception(thread, context, CELLA_EXCEPTION_GP);
         return;

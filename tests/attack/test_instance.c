@@ -104,6 +104,45 @@ static void the_report_binds_the_statement_and_the_nonce(void **state) {
     }
 }
 
+static void an_instance_uses_the_counters_of_its_machine(void **state) {
+    struct fixture other = {0};
+    struct cella_error error = {.message = ""};
+    assert_answer(fixture_call(&shared_probe, "counter read first"), "NO_COUNTER");
+    assert_answer(fixture_call(&shared_probe, "counter increment first"), "NO_COUNTER");
+    assert_answer(fixture_call(&shared_probe, "counter create first"), "0");
+    assert_answer(fixture_call(&shared_probe, "counter create first"), "EXISTS");
+    assert_answer(fixture_call(&shared_probe, "counter read first"), "0");
+    assert_answer(fixture_call(&shared_probe, "counter increment first"), "1");
+    assert_answer(fixture_call(&shared_probe, "counter read first"), "1");
+    /* Another instance of the same image moves it; the first one sees that at once. */
+    assert_status(fixture_start(&other, machine, "probe", &error), CELLA_OK);
+    assert_answer(fixture_call(&other, "counter read first"), "1");
+    assert_answer(fixture_call(&other, "counter increment first"), "2");
+    assert_answer(fixture_call(&shared_probe, "counter read first"), "2");
+    fixture_free(&other);
+    /* A release image of the same product has counters of its own. */
+    assert_status(fixture_start(&other, machine, "probe-release", &error), CELLA_OK);
+    assert_answer(fixture_call(&other, "counter read first"), "NO_COUNTER");
+    fixture_free(&other);
+}
+
+static void more_counters_than_the_keeper_remembers_are_read_right(void **state) {
+    char text[64], value[8];
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < 8; i++) {
+            snprintf(text, sizeof text, "counter %s many-%d", round == 0 ? "create" : "increment", i);
+            assert_answer(fixture_call(&shared_probe, text), round == 0 ? "0" : "1");
+            snprintf(text, sizeof text, "counter read many-%d", i);
+            snprintf(value, sizeof value, "%d", round);
+            assert_answer(fixture_call(&shared_probe, text), value);
+        }
+}
+
+static void a_counter_leaf_that_the_machine_does_not_take_is_unsupported_and_no_crash(void **state) {
+    assert_answer(fixture_call(&shared_probe, "counter-misuse"), "UNSUPPORTED");
+    assert_answer(fixture_call(&shared_probe, "setting"), "measured");
+}
+
 static void calls_nest_to_the_stated_depth_and_no_further(void **state) {
     assert_answer(fixture_call(&shared_probe, "nest 5"), "bottom");
     /* max_call_depth is 8: the ninth call out is refused, and everything above it unwinds. */
@@ -305,6 +344,9 @@ int main(void) {
         cmocka_unit_test(memory_comes_zeroed_from_the_measured_heap_and_returns_to_it),
         cmocka_unit_test(handlers_run_on_several_threads_and_share_memory),
         cmocka_unit_test(the_report_binds_the_statement_and_the_nonce),
+        cmocka_unit_test(an_instance_uses_the_counters_of_its_machine),
+        cmocka_unit_test(more_counters_than_the_keeper_remembers_are_read_right),
+        cmocka_unit_test(a_counter_leaf_that_the_machine_does_not_take_is_unsupported_and_no_crash),
         cmocka_unit_test(calls_nest_to_the_stated_depth_and_no_further),
         cmocka_unit_test(a_failure_of_the_host_at_any_depth_comes_back_as_its_status),
         cmocka_unit_test(a_handler_that_fails_is_told_without_text),
