@@ -146,8 +146,27 @@ enum cella_status cella_client_send(struct cella_client *client, enum cella_clie
 enum cella_status cella_client_give_up(struct cella_client *client, const char *topic,
                                        struct cella_error *error);
 
+/* Asks a question that changes nothing: it is answered from the last durable state, beside whatever else runs,
+ * and has no name, so it can be asked as often as one likes. In a session only; says hello first if there is
+ * none. Statuses as of a request; nothing of it is ever in doubt. CELLA_NO_HANDLER: the enclave answers no
+ * queries. */
+enum cella_status cella_client_query(struct cella_client *client, const struct cella_client_request *request,
+                                     bool *ret_replied, struct cella_client_mail *ret_reply,
+                                     struct cella_error *error);
+
 /* The next post to this client; waits up to `wait_ms`. `*ret_arrived` false: none came. */
 enum cella_status cella_client_poll(struct cella_client *client, unsigned wait_ms, bool *ret_arrived,
                                     struct cella_client_mail *ret_mail, struct cella_error *error);
+
+/* The newest state of the vault that this client has seen, signed by the vault, as a file that anyone can
+ * check (formats/head-file.md): two clients that never spoke to each other compare theirs with `cella vault
+ * explain`. The caller frees with free(). CELLA_NO_VAULT; CELLA_NOT_FOUND: nothing was seen yet. */
+enum cella_status cella_client_head(const struct cella_client *client, uint8_t **ret_data, size_t *ret_size,
+                                    struct cella_error *error);
+
+/* The evidence of the newest fork that this client found since it was opened, as the file beside its state
+ * holds it. Valid until the next call. CELLA_NOT_FOUND. */
+enum cella_status cella_client_fork_evidence(const struct cella_client *client,
+                                             struct cella_bytes *ret_evidence, struct cella_error *error);
 
 #endif

@@ -24,6 +24,11 @@ static enum cella_status check_pins(struct cella_client *client, const struct ce
     return CELLA_OK;
 }
 
+static bool has_vault(const struct cella_statement *statement) {
+    static const uint8_t zeros[CELLA_VAULT_ID_SIZE];
+    return memcmp(statement->vault_id, zeros, sizeof zeros) != 0;
+}
+
 static uint64_t larger(uint64_t left, uint64_t right) {
     return left > right ? left : right;
 }
@@ -50,7 +55,8 @@ static void remember(struct cella_client *client, const struct cella_verdict *ve
     client->dirty = true;
 }
 
-/* Makes the session fit the instance's session key. */
+/* Makes the session fit the instance's session key. An instance of the same vault knows what former ones did;
+ * one without a vault knows nothing. */
 static enum cella_status take_keys(struct cella_client *client, const struct cella_statement *statement,
                                    struct cella_error *error) {
     if (client->session == NULL) {
@@ -58,10 +64,16 @@ static enum cella_status take_keys(struct cella_client *client, const struct cel
             cella_mail_session_new(&client->key, statement->session_key, &client->session);
         if (status != CELLA_OK)
             return cella_fail(error, status, "cannot make a session");
+        cella_mail_session_set_judge(client->session, cella_client_judge, client);
     } else if (memcmp(cella_mail_session_enclave_key(client->session), statement->session_key,
                       sizeof statement->session_key) != 0) {
-        cella_mail_session_reset(client->session, statement->session_key);
-        cella_client_pending_lose(&client->state);
+        if (has_vault(statement)) {
+            cella_mail_session_rekey(client->session, statement->session_key);
+        } else {
+            cella_mail_session_reset(client->session, statement->session_key);
+            cella_client_pending_lose(&client->state);
+        }
+        client->state.met = false;
     }
     cella_mail_session_set_mailbox_key(client->session,
                                        statement->has_mailbox ? statement->mailbox_key : NULL,

@@ -229,6 +229,8 @@ static enum cella_status read_state(struct cella_client *client, struct cella_er
     status = cella_mail_session_import(&client->key,
                                        CELLA_BYTES(client->state.session, client->state.session_size),
                                        &client->session, error);
+    if (status == CELLA_OK)
+        cella_mail_session_set_judge(client->session, cella_client_judge, client);
     return status == CELLA_DAMAGED
                ? cella_fail(error, CELLA_CLIENT_STATE, "%s: the session in it is damaged", client->state_path)
                : status;
@@ -270,8 +272,10 @@ enum cella_status cella_client_store(struct cella_client *client, struct cella_e
         client->state.session_size = size;
     }
     enum cella_status status = write_file(client, false, error);
-    if (status == CELLA_OK)
+    if (status == CELLA_OK) {
         client->dirty = false;
+        client->unstored_head = false;
+    }
     return status;
 }
 
@@ -291,6 +295,7 @@ void cella_client_free(struct cella_client *client) {
     if (client->lock >= 0)
         close(client->lock);
     free(client->attestation);
+    free(client->evidence);
     free(client->state_path);
     free(client);
 }

@@ -41,6 +41,12 @@ struct cella_client {
     int64_t attested_at;
     uint8_t *attestation;
     size_t attestation_size;
+    struct cella_client_context asked; /* what went with the mail that was sealed last */
+    bool unstored_head;                /* known has changed since the file was written */
+    bool has_fork;                     /* `fork` is a fork that was found just now */
+    struct cella_fork_evidence fork;
+    uint8_t *evidence; /* of the newest fork that this process found */
+    size_t evidence_size;
 };
 
 /* Brings the file up to date if there is one and anything changed. */
@@ -59,5 +65,45 @@ enum cella_status cella_client_ensure(struct cella_client *client, struct cella_
 /* Copies an opened letter for the caller. */
 enum cella_status cella_client_mail_take(const struct cella_mail_letter *letter,
                                          struct cella_client_mail *ret_mail, struct cella_error *error);
+
+/* Gives what is known of the vault to the session, as the context of the mail that is sealed next. */
+enum cella_status cella_client_prepare_context(struct cella_client *client, struct cella_error *error);
+/* The session's judge; `context` is the client. Stores what a mail shows of the vault before the mail counts,
+ * if the caller is going to see it. */
+enum cella_status cella_client_judge(void *context, const struct cella_mail_header *header,
+                                     struct cella_error *error);
+/* cella_mail_session_open, and what follows from its status: evidence of a fork is kept, after a restore this
+ * client begins anew. */
+enum cella_status cella_client_open_letter(struct cella_client *client, struct cella_bytes mail,
+                                           struct cella_mail_letter *ret_letter, struct cella_error *error);
+/* Must a hello show first that this instance goes on from what the client knows? */
+bool cella_client_must_meet(const struct cella_client *client);
+/* Puts in front of a failure that the vault has shown a fork before, if it has. Returns `status`. */
+enum cella_status cella_client_remember_fork(const struct cella_client *client, enum cella_status status,
+                                             struct cella_error *error);
+/* The enclave does not know what this client did (any more): topics from 0 on, under a new birth. */
+void cella_client_begin_anew(struct cella_client *client);
+
+/* Stores if needed, and hands `mail` to the transport. */
+enum cella_status cella_client_carry(struct cella_client *client, struct cella_bytes mail,
+                                     uint8_t **ret_reply, size_t *ret_size, struct cella_error *error);
+/* Opens a session by an empty message, in place of the one there is. */
+enum cella_status cella_client_say_hello(struct cella_client *client, struct cella_error *error);
+/* Tells the enclave which posts arrived, by the cheapest mail. */
+enum cella_status cella_client_tell_collected(struct cella_client *client, struct cella_error *error);
+
+/* What helps after a failure that the host reports. */
+enum cella_client_course {
+    CELLA_COURSE_END,    /* nothing: report the status */
+    CELLA_COURSE_AGAIN,  /* time */
+    CELLA_COURSE_ATTEST, /* the instance may be another one */
+    CELLA_COURSE_GO_ON,  /* the next name, if this one was given up */
+    CELLA_COURSE_HELLO,  /* a session, if there is none yet */
+};
+enum cella_client_course cella_client_course_after(enum cella_status status);
+/* Does the host's word mean that the request was not done? Otherwise it is in doubt. */
+bool cella_client_means_not_done(enum cella_status status);
+/* The pause before an attempt, longer with the number of those before. */
+void cella_client_pause(struct cella_client *client, unsigned pauses);
 
 #endif

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SKIP_LIMIT 64 /* replayed posts that one poll passes over */
+#define SKIP_LIMIT   1024 /* posts that came before and that one poll passes over */
+#define TELL_LIMIT   16   /* so many posts may have arrived without the enclave knowing */
+#define LOOK_AGAIN_S 60   /* a poll that stays empty looks so often whether it is another instance */
 
 void cella_client_mail_deinit(struct cella_client_mail *mail) {
     cella_wipe_free(mail->body, mail->body_size);
@@ -44,13 +46,20 @@ enum cella_status cella_client_mail_take(const struct cella_mail_letter *letter,
     return CELLA_OK;
 }
 
-/* The host may forget this post: it was read, or can never be read. */
-static void confirm(struct cella_client *client, struct cella_bytes post) {
+struct poll {
+    struct cella_client *client;
+    unsigned wait_ms;
+    bool met_anew; /* this poll has said hello: the enclave sends again what did not come */
+};
+
+/* The host may forget this post: it was taken, or can never be, or comes again. What was taken must be on
+ * disk first. */
+static void confirm(struct cella_client *client, struct cella_bytes post, bool taken) {
     uint8_t digest[CELLA_SHA256_SIZE];
     cella_sha256(post.data, post.size, digest);
     memcpy(client->state.have, digest, sizeof client->state.have);
     client->state.has_have = true;
-    client->dirty = true;
+    client->dirty |= taken;
 }
 
 /* A later post came before an earlier one. Reported once; the next poll takes what there is. */
@@ -66,16 +75,10 @@ static void give_up_earlier(struct cella_client *client, struct cella_bytes post
     client->dirty = true;
 }
 
-/* CELLA_MAIL_POST_REPLAYED asks for the next one. */
-static enum cella_status take_post(struct cella_client *client, struct cella_bytes post,
+static enum cella_status open_post(struct cella_client *client, struct cella_bytes post,
                                    struct cella_client_mail *ret_mail, struct cella_error *error) {
     struct cella_mail_letter letter = {.memory = NULL};
-    enum cella_status status = cella_mail_session_open(client->session, post, &letter, error);
-    if (status == CELLA_MAIL_POST_MISSING) {
-        give_up_earlier(client, post);
-        return status;
-    }
-    confirm(client, post);
+    enum cella_status status = cella_client_open_letter(client, post, &letter, error);
     if (status != CELLA_OK)
         return status;
     if (letter.role == CELLA_MAIL_POST)
@@ -86,39 +89,155 @@ static enum cella_status take_post(struct cella_client *client, struct cella_byt
     return status;
 }
 
+/* Whether a post can come to be right by a hello, after which the enclave of a vault sends what did not come
+ * again: it is from an instance or a session that is not known, it does not fit what is known, or one before
+ * it is missing. */
+static bool hello_helps(const struct poll *poll, enum cella_status status) {
+    bool may = status == CELLA_MAIL_REFUSED || status == CELLA_MAIL_SESSION_UNKNOWN ||
+               status == CELLA_MAIL_NOT_OPEN || status == CELLA_MAIL_POST_MISSING ||
+               status == CELLA_VAULT_PROOF;
+    return may && !poll->met_anew && cella_client_state_has_vault(&poll->client->state);
+}
+
+/* Meets the instance that is there now. */
+static enum cella_status meet(struct poll *poll, struct cella_error *error) {
+    poll->met_anew = true;
+    enum cella_status status = cella_client_attest(poll->client, NULL, error);
+    return status == CELLA_OK ? cella_client_say_hello(poll->client, error) : status;
+}
+
+/* CELLA_MAIL_POST_REPLAYED asks for the next one. */
+static enum cella_status take_post(struct poll *poll, struct cella_bytes post,
+                                   struct cella_client_mail *ret_mail, struct cella_error *error) {
+    struct cella_client *client = poll->client;
+    enum cella_status status = open_post(client, post, ret_mail, error);
+    if (hello_helps(poll, status)) {
+        enum cella_status met = meet(poll, error);
+        if (met != CELLA_OK)
+            return met;
+        status = open_post(client, post, ret_mail, error);
+        /* Those before it are on their way, and it comes once more behind them. */
+        if (status == CELLA_MAIL_POST_MISSING)
+            status = CELLA_MAIL_POST_REPLAYED;
+    }
+    bool sent_again = cella_client_state_has_vault(&client->state) &&
+                      (status == CELLA_MAIL_SESSION_UNKNOWN || status == CELLA_MAIL_NOT_OPEN);
+    if (sent_again)
+        status = CELLA_MAIL_POST_REPLAYED;
+    if (status == CELLA_MAIL_POST_MISSING)
+        give_up_earlier(client, post);
+    else if (status != CELLA_VAULT_FORK && status != CELLA_VAULT_PROOF && status != CELLA_VAULT_RESTORED)
+        confirm(client, post, status != CELLA_MAIL_POST_REPLAYED);
+    return status;
+}
+
+/* Posts can be opened only by a client that has spoken to the instance; it has attested it then. With a vault
+ * the instance may be another one since. */
+static enum cella_status prepare(struct poll *poll, struct cella_error *error) {
+    struct cella_client *client = poll->client;
+    enum cella_status status = cella_client_may_speak(client, error);
+    if (status == CELLA_OK && (client->session == NULL || cella_client_settings_on_trial(client) ||
+                               cella_client_state_has_vault(&client->state)))
+        status = cella_client_ensure(client, error);
+    if (status == CELLA_OK && cella_client_must_meet(client)) {
+        poll->met_anew = true;
+        status = cella_client_say_hello(client, error);
+    }
+    return status;
+}
+
+static uint64_t untold(const struct cella_client *client) {
+    uint64_t collected = client->session == NULL ? 0 : cella_mail_session_collected(client->session);
+    return collected > client->state.told ? collected - client->state.told : 0;
+}
+
+/* That the news does not get through does no harm: it goes with the next mail. What the answer shows of the
+ * vault is another matter. */
+static enum cella_status tell(struct cella_client *client, struct cella_error *error) {
+    enum cella_status status = cella_client_tell_collected(client, error);
+    switch (status) {
+    case CELLA_VAULT_FORK:
+    case CELLA_VAULT_PROOF:
+    case CELLA_VAULT_RESTORED:
+    case CELLA_VAULT_RESTORE:
+        return status;
+    default:
+        client->attested &= status == CELLA_OK;
+        return CELLA_OK;
+    }
+}
+
+/* Nothing came: time for what else there is to do. `*ret_again`: something may come now. */
+static enum cella_status use_silence(struct poll *poll, bool *ret_again, struct cella_error *error) {
+    struct cella_client *client = poll->client;
+    *ret_again = false;
+    if (!cella_client_state_has_vault(&client->state))
+        return CELLA_OK;
+    if (untold(client) > 0)
+        return tell(client, error);
+    if (client->now(client->time_context) - client->attested_at < LOOK_AGAIN_S || poll->met_anew)
+        return CELLA_OK;
+    enum cella_status status = cella_client_attest(client, NULL, error);
+    if (status == CELLA_OK && cella_client_must_meet(client)) {
+        poll->met_anew = true;
+        *ret_again = true;
+        status = cella_client_say_hello(client, error);
+    }
+    return status;
+}
+
+static enum cella_status fetch(struct poll *poll, uint8_t **ret_post, size_t *ret_size,
+                               struct cella_error *error) {
+    struct cella_client *client = poll->client;
+    const struct cella_client_poll_request request = {.route = client->state.route,
+                                                      .have =
+                                                          client->state.has_have ? client->state.have : NULL,
+                                                      .wait_ms = poll->wait_ms};
+    /* What is confirmed to the host must be on disk. */
+    enum cella_status status = cella_client_store(client, error);
+    if (status != CELLA_OK)
+        return status;
+    status = client->transport.poll(client->transport.context, &request, ret_post, ret_size, error);
+    /* The next poll looks who is there. */
+    if (cella_client_state_has_vault(&client->state))
+        client->attested &= status == CELLA_OK;
+    return status;
+}
+
+/* `*ret_arrived` false without a failure: none came. CELLA_MAIL_POST_REPLAYED asks for the next one. */
+static enum cella_status next_post(struct poll *poll, bool *ret_arrived, struct cella_client_mail *ret_mail,
+                                   struct cella_error *error) {
+    uint8_t *post = NULL;
+    size_t size = 0;
+    bool again = false;
+    enum cella_status status = fetch(poll, &post, &size, error);
+    if (status != CELLA_OK)
+        return status;
+    if (size > 0) {
+        status = take_post(poll, CELLA_BYTES(post, size), ret_mail, error);
+        *ret_arrived = status == CELLA_OK;
+        free(post);
+        return status;
+    }
+    status = use_silence(poll, &again, error);
+    return status == CELLA_OK && again ? CELLA_MAIL_POST_REPLAYED : status;
+}
+
 enum cella_status cella_client_poll(struct cella_client *client, unsigned wait_ms, bool *ret_arrived,
                                     struct cella_client_mail *ret_mail, struct cella_error *error) {
-    /* Posts can be opened only by a client that has spoken to the instance; it has attested it then. */
-    enum cella_status status = cella_client_may_speak(client, error);
-    if (status == CELLA_OK && (client->session == NULL || cella_client_settings_on_trial(client)))
-        status = cella_client_ensure(client, error);
-    for (unsigned i = 0; status == CELLA_OK && i < SKIP_LIMIT; i++) {
-        uint8_t *post = NULL;
-        size_t size = 0;
-        const struct cella_client_poll_request request = {.route = client->state.route,
-                                                          .have = client->state.has_have ? client->state.have
-                                                                                         : NULL,
-                                                          .wait_ms = wait_ms};
-        /* What is confirmed to the host must be on disk. */
-        status = cella_client_store(client, error);
-        if (status == CELLA_OK)
-            status = client->transport.poll(client->transport.context, &request, &post, &size, error);
-        if (status != CELLA_OK)
-            break;
-        if (size == 0) {
-            *ret_arrived = false;
-            return CELLA_OK;
-        }
-        status = take_post(client, CELLA_BYTES(post, size), ret_mail, error);
-        free(post);
-        if (status == CELLA_OK) {
-            *ret_arrived = true;
-            return CELLA_OK;
-        }
-        if (status == CELLA_MAIL_POST_REPLAYED)
-            status = CELLA_OK;
-    }
-    return status != CELLA_OK
-               ? status
-               : cella_fail(error, CELLA_MAIL_POST_REPLAYED, "the host hands out old posts again and again");
+    struct poll poll = {.client = client, .wait_ms = wait_ms};
+    bool arrived = false;
+    enum cella_status status = prepare(&poll, error);
+    if (status == CELLA_OK && untold(client) >= TELL_LIMIT)
+        status = tell(client, error);
+    if (status != CELLA_OK)
+        return cella_client_remember_fork(client, status, error);
+    status = CELLA_MAIL_POST_REPLAYED;
+    for (unsigned i = 0; status == CELLA_MAIL_POST_REPLAYED && i < SKIP_LIMIT; i++)
+        status = next_post(&poll, &arrived, ret_mail, error);
+    if (status == CELLA_MAIL_POST_REPLAYED)
+        return cella_fail(error, status, "the host hands out old posts again and again");
+    if (status == CELLA_OK)
+        *ret_arrived = arrived;
+    return cella_client_remember_fork(client, status, error);
 }

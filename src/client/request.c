@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_PAUSE_MS 50
-#define LAST_PAUSE_MS  2000
-
 /* One request on its way. */
 struct work {
     struct cella_client *client;
@@ -20,19 +17,11 @@ struct work {
     bool repeat;    /* the topic's last name is used again */
     bool given_up;  /* that name belongs to a request that the caller gave up */
     bool in_doubt;  /* an earlier attempt under that name left and was not answered */
-    bool restarted; /* a session was dropped once for this request */
+    bool restarted; /* a session with the same instance was dropped once for this request */
+    bool replayed;  /* the host says that it knows a mail that was sent once */
     bool hello;     /* the request goes in a session that is open already */
     unsigned pauses;
     struct cella_mail_letter letter; /* the reply */
-};
-
-/* What to do after an attempt. */
-enum course {
-    COURSE_END,    /* report the status */
-    COURSE_AGAIN,  /* after a pause */
-    COURSE_ATTEST, /* the instance may be another one */
-    COURSE_GO_ON,  /* with the next name */
-    COURSE_HELLO,  /* in a session */
 };
 
 static void digest_request(struct work *work) {
@@ -46,88 +35,20 @@ static void digest_request(struct work *work) {
     cella_sha256_deinit(&hash);
 }
 
-/* Does the host's word mean that the request was not done? Otherwise it is in doubt. */
-static bool means_not_done(enum cella_status status) {
-    switch (status) {
-    case CELLA_UNAVAILABLE:
-    case CELLA_CLOSED:
-    case CELLA_CRASHED:
-    case CELLA_DOOR_BROKEN:
-    case CELLA_KEEPER:
-    case CELLA_INTERRUPTED:
-    case CELLA_INTERNAL:
-    case CELLA_HTTP_ANSWER:
-    case CELLA_LIMIT:
-    case CELLA_NO_MEMORY:
-    case CELLA_MAIL_BUSY:
-    case CELLA_MAIL_REPLAY:
-    case CELLA_MAIL_REPLY_GONE:
-    case CELLA_MAIL_UNKNOWN_HISTORY:
-        return false;
-    default:
-        return true;
-    }
-}
-
-static enum course course_after(const struct work *work, enum cella_status status) {
-    switch (status) {
-    case CELLA_UNAVAILABLE:
-    case CELLA_CLOSED:
-    case CELLA_CRASHED:
-    case CELLA_NOT_STARTED:
-    case CELLA_NOT_RUNNING:
-    case CELLA_HOST_UNREACHABLE:
-    case CELLA_INTERRUPTED:
-    case CELLA_HTTP_BUSY:
-    case CELLA_MAIL_BUSY:
-        return COURSE_AGAIN;
-    case CELLA_MAIL_SESSION_UNKNOWN:
-    case CELLA_MAIL_REFUSED:
-    case CELLA_MAIL_GENERATION:
-    case CELLA_MAIL_FIRST:
-    case CELLA_MAIL_GAP:
-        return work->restarted ? COURSE_END : COURSE_ATTEST;
-    case CELLA_MAIL_ATTEMPTS_USED:
-        return work->hello || work->way != CELLA_MAIL_WAY_SESSION ? COURSE_END : COURSE_HELLO;
-    case CELLA_MAIL_NAME_USED:
-        return work->given_up ? COURSE_GO_ON : COURSE_END;
-    default:
-        return COURSE_END;
-    }
-}
-
-static enum cella_status carry(struct cella_client *client, struct cella_bytes mail, uint8_t **ret_reply,
-                               size_t *ret_size, struct cella_error *error) {
-    return client->transport.mail(client->transport.context, client->state.route, mail, ret_reply, ret_size,
-                                  error);
-}
-
-/* Opens a session by an empty message. */
-static enum cella_status say_hello(struct cella_client *client, struct cella_error *error) {
-    uint8_t *mail = NULL, *reply = NULL;
-    size_t size = 0, reply_size = 0;
-    struct cella_mail_letter letter = {.memory = NULL};
-    enum cella_status status = cella_mail_session_hello(client->session, &mail, &size, error);
-    if (status != CELLA_OK)
-        return status;
-    client->dirty = true;
-    status = cella_client_store(client, error);
-    if (status == CELLA_OK)
-        status = carry(client, CELLA_BYTES(mail, size), &reply, &reply_size, error);
-    if (status == CELLA_OK)
-        status = cella_mail_session_open(client->session, CELLA_BYTES(reply, reply_size), &letter, error);
-    if (status == CELLA_OK && letter.role != CELLA_MAIL_HELLO)
-        status = cella_fail(error, CELLA_MAIL_UNEXPECTED, "the host answered a hello with other mail");
-    if (status != CELLA_OK)
-        cella_mail_session_restart(client->session);
-    cella_mail_letter_deinit(&letter);
-    free(mail);
-    free(reply);
-    return status;
+static enum cella_client_course course_after(const struct work *work, enum cella_status status) {
+    enum cella_client_course course = cella_client_course_after(status);
+    bool spent = (course == CELLA_COURSE_ATTEST && work->restarted) ||
+                 (status == CELLA_MAIL_REPLAY && work->replayed) ||
+                 (course == CELLA_COURSE_HELLO && (work->hello || work->way != CELLA_MAIL_WAY_SESSION)) ||
+                 (course == CELLA_COURSE_GO_ON && !work->given_up);
+    return spent ? CELLA_COURSE_END : course;
 }
 
 static enum cella_status open_session(struct work *work, struct cella_error *error) {
     struct cella_client *client = work->client;
+    /* One-shot mail to the mailbox key is for an enclave that may be asleep. */
+    if (work->way != CELLA_MAIL_WAY_MAILBOX && cella_client_must_meet(client))
+        return cella_client_say_hello(client, error);
     if (work->way != CELLA_MAIL_WAY_SESSION)
         return CELLA_OK;
     /* Whoever opened it got no answer: nothing can be sealed in that session. */
@@ -138,7 +59,7 @@ static enum cella_status open_session(struct work *work, struct cella_error *err
     if (!client->empty_first_message && !work->hello &&
         !cella_mail_session_needs_hello(client->session, work->request->body.size))
         return CELLA_OK;
-    return say_hello(client, error);
+    return cella_client_say_hello(client, error);
 }
 
 static enum cella_status note(struct work *work, enum cella_client_outcome outcome,
@@ -154,7 +75,7 @@ static enum cella_status note(struct work *work, enum cella_client_outcome outco
 /* A handler that refuses settles the doubt about earlier attempts: had one been done, its reply would have
  * come back. A refusal on the way to the handler tells of this attempt only. */
 static void note_refusal(struct work *work, enum cella_status status) {
-    bool settled = status == CELLA_HANDLER_FAILED || (means_not_done(status) && !work->in_doubt);
+    bool settled = status == CELLA_HANDLER_FAILED || (cella_client_means_not_done(status) && !work->in_doubt);
     if (settled && !work->given_up)
         note(work, CELLA_CLIENT_DENIED, NULL);
     work->in_doubt = !settled;
@@ -176,16 +97,16 @@ static enum cella_status seal_and_carry(struct work *work, uint64_t *ret_sequenc
         note(work, work->given_up ? CELLA_CLIENT_GIVEN_UP : CELLA_CLIENT_IN_DOUBT, error);
     if (status != CELLA_OK)
         return status;
-    status = cella_mail_session_seal(client->session, &request, work->request->body, &mail, &size, error);
+    status = cella_client_prepare_context(client, error);
+    if (status == CELLA_OK)
+        status = cella_mail_session_seal(client->session, &request, work->request->body, &mail, &size, error);
     if (status != CELLA_OK) {
         if (!work->repeat)
             cella_client_pending_clear(&client->state, work->topic);
         return status;
     }
     work->repeat = true;
-    status = cella_client_store(client, error);
-    if (status == CELLA_OK)
-        status = carry(client, CELLA_BYTES(mail, size), ret_reply, ret_size, error);
+    status = cella_client_carry(client, CELLA_BYTES(mail, size), ret_reply, ret_size, error);
     free(mail);
     if (status != CELLA_OK)
         note_refusal(work, status);
@@ -195,7 +116,7 @@ static enum cella_status seal_and_carry(struct work *work, uint64_t *ret_sequenc
 static enum cella_status open_reply(struct work *work, uint64_t sequence, struct cella_bytes reply,
                                     struct cella_error *error) {
     struct cella_client *client = work->client;
-    enum cella_status status = cella_mail_session_open(client->session, reply, &work->letter, error);
+    enum cella_status status = cella_client_open_letter(client, reply, &work->letter, error);
     if (status != CELLA_OK)
         return status;
     const struct cella_mail_letter *letter = &work->letter;
@@ -228,12 +149,6 @@ static enum cella_status attempt(struct work *work, bool *ret_answered, struct c
     return status;
 }
 
-static void pause_before_next(struct work *work) {
-    unsigned ms = FIRST_PAUSE_MS << (work->pauses < 8 ? work->pauses : 8);
-    work->pauses++;
-    work->client->pause(work->client->time_context, ms > LAST_PAUSE_MS ? LAST_PAUSE_MS : ms);
-}
-
 /* The instance lost the session: is it another one now? */
 static enum cella_status attest_again(struct work *work, struct cella_error *error) {
     struct cella_client *client = work->client;
@@ -242,12 +157,15 @@ static enum cella_status attest_again(struct work *work, struct cella_error *err
     enum cella_status status = cella_client_attest(client, NULL, error);
     if (status != CELLA_OK)
         return status;
-    work->restarted = true;
     if (memcmp(before, cella_mail_session_enclave_key(client->session), sizeof before) == 0) {
+        work->restarted = true;
         if (work->way == CELLA_MAIL_WAY_SESSION)
             cella_mail_session_restart(client->session);
         return CELLA_OK;
     }
+    /* With a vault another instance knows what this one did: the same name again is right. */
+    if (cella_client_state_has_vault(&client->state))
+        return CELLA_OK;
     work->repeat = false;
     work->given_up = false;
     work->in_doubt = false;
@@ -285,9 +203,11 @@ static enum cella_status look_back(struct work *work, struct cella_error *error)
     case CELLA_CLIENT_LOST:
         cella_client_pending_clear(state, work->topic);
         work->client->dirty = true;
-        return cella_fail(error, CELLA_CLIENT_UNKNOWN_OUTCOME,
-                          "the instance ended while an earlier request on topic %s was under way",
-                          work->topic);
+        return cella_fail(
+            error, CELLA_CLIENT_UNKNOWN_OUTCOME,
+            "the instance ended, or its vault was restored, while an earlier request on topic %s "
+            "was under way",
+            work->topic);
     case CELLA_CLIENT_IN_DOUBT:
         if (!cella_equal_secret(entry->digest, work->digest, sizeof work->digest))
             return cella_fail(error, CELLA_CLIENT_PENDING,
@@ -310,11 +230,13 @@ static enum cella_status look_back(struct work *work, struct cella_error *error)
 static enum cella_status conclude(struct work *work, enum cella_status status, bool answered,
                                   struct cella_error *error) {
     struct cella_client *client = work->client;
+    bool used = status == CELLA_MAIL_NAME_USED || status == CELLA_MAIL_REPLAY;
+    if (used && !answered && !cella_mail_session_has_heard(client->session))
+        status = cella_fail(error, CELLA_MAIL_UNKNOWN_HISTORY,
+                            "the enclave has mail of this key that this client knows nothing of");
     if (status == CELLA_MAIL_UNKNOWN_HISTORY && !answered) {
-        cella_mail_session_forget(client->session);
-        cella_client_pending_lose(&client->state);
+        cella_client_begin_anew(client);
         cella_client_pending_clear(&client->state, work->topic);
-        client->dirty = true;
     }
     if (status == CELLA_MAIL_NAME_USED && !answered) {
         /* The next request copes with a name that is used. */
@@ -327,22 +249,34 @@ static enum cella_status conclude(struct work *work, enum cella_status status, b
     return status;
 }
 
+static enum cella_status take_course(struct work *work, enum cella_client_course course, bool last,
+                                     struct cella_error *error) {
+    switch (course) {
+    case CELLA_COURSE_AGAIN:
+        if (!last)
+            cella_client_pause(work->client, work->pauses++);
+        return CELLA_OK;
+    case CELLA_COURSE_ATTEST:
+        return attest_again(work, error);
+    case CELLA_COURSE_GO_ON:
+        return go_on(work, error);
+    default:
+        work->hello = true;
+        return CELLA_OK;
+    }
+}
+
 static enum cella_status work_through(struct work *work, struct cella_error *error) {
     enum cella_status status = CELLA_UNAVAILABLE;
-    for (unsigned i = 0; i < work->client->attempt_limit; i++) {
+    for (unsigned left = work->client->attempt_limit; left > 0; left--) {
         bool answered = false;
         status = attempt(work, &answered, error);
-        enum course course = status == CELLA_OK || answered ? COURSE_END : course_after(work, status);
-        if (course == COURSE_END)
+        enum cella_client_course course =
+            status == CELLA_OK || answered ? CELLA_COURSE_END : course_after(work, status);
+        if (course == CELLA_COURSE_END)
             return status == CELLA_OK ? status : conclude(work, status, answered, error);
-        if (course == COURSE_AGAIN && i + 1 < work->client->attempt_limit)
-            pause_before_next(work);
-        enum cella_status step = CELLA_OK;
-        if (course == COURSE_ATTEST)
-            step = attest_again(work, error);
-        else if (course == COURSE_GO_ON)
-            step = go_on(work, error);
-        work->hello |= course == COURSE_HELLO;
+        work->replayed |= status == CELLA_MAIL_REPLAY;
+        enum cella_status step = take_course(work, course, left == 1, error);
         if (step != CELLA_OK)
             return step;
     }
@@ -368,7 +302,7 @@ static enum cella_status exchange(struct cella_client *client, const struct cell
         status = work_through(&work, error);
     if (status != CELLA_OK) {
         cella_client_store(client, NULL);
-        return status;
+        return cella_client_remember_fork(client, status, error);
     }
     bool replied = work.letter.role == CELLA_MAIL_REPLY;
     if (replied && ret_reply != NULL)

@@ -10,7 +10,20 @@
 
 static const uint8_t magic[8] = {'C', 'E', 'L', 'L', 'A', 'C', 'L', 'I'};
 
-enum { FORMAT_VERSION = 1, FLAG_HAVE = 1, FLAG_PINNED = 2, FLAG_SESSION = 4, FLAGS_KNOWN = 7 };
+enum {
+    FORMAT_VERSION = 1,
+    FLAG_HAVE = 1,
+    FLAG_PINNED = 2,
+    FLAG_SESSION = 4,
+    FLAG_MET = 8,
+    FLAG_FORKED = 16,
+    FLAGS_KNOWN = 31
+};
+
+bool cella_client_state_has_vault(const struct cella_client_state *state) {
+    static const uint8_t zeros[CELLA_VAULT_ID_SIZE];
+    return state->pinned && memcmp(state->vault_id, zeros, sizeof zeros) != 0;
+}
 
 void cella_client_state_deinit(struct cella_client_state *state) {
     free(state->url);
@@ -27,6 +40,30 @@ static size_t size_of(const struct cella_client_state *state) {
 
 static void write_text(struct cella_writer *writer, const char *text) {
     cella_write_sized(writer, CELLA_BYTES(text, strlen(text)));
+}
+
+static unsigned flags_of(const struct cella_client_state *state) {
+    return (state->has_have ? FLAG_HAVE : 0u) | (state->pinned ? FLAG_PINNED : 0u) |
+           (state->session != NULL ? FLAG_SESSION : 0u) | (state->met ? FLAG_MET : 0u) |
+           (state->forked ? FLAG_FORKED : 0u);
+}
+
+static void write_head(struct cella_writer *writer, const struct cella_signed_head *head) {
+    uint8_t bytes[CELLA_SIGNED_HEAD_SIZE];
+    cella_signed_head_write(head, bytes);
+    cella_write_bytes(writer, bytes, sizeof bytes);
+}
+
+static void write_known(struct cella_writer *writer, const struct cella_client_state *state) {
+    const struct cella_vault_known *known = &state->known;
+    cella_write_sized(writer, CELLA_BYTES(known->genesis, known->genesis_size));
+    cella_write_u8(writer, (uint8_t)(known->has_head ? 1 + known->doubt_count : 0));
+    if (known->has_head)
+        write_head(writer, &known->head);
+    for (unsigned i = 0; known->has_head && i < known->doubt_count; i++)
+        write_head(writer, &known->doubts[i]);
+    cella_write_u64(writer, state->told);
+    cella_write_u32(writer, state->fork_number);
 }
 
 static void write_pending(struct cella_writer *writer, const struct cella_client_state *state) {
@@ -51,9 +88,7 @@ enum cella_status cella_client_state_write(const struct cella_client_state *stat
     cella_writer_init(&writer, data, capacity);
     cella_write_bytes(&writer, magic, sizeof magic);
     cella_write_u16(&writer, FORMAT_VERSION);
-    cella_write_u16(&writer,
-                    (uint16_t)((state->has_have ? FLAG_HAVE : 0) | (state->pinned ? FLAG_PINNED : 0) |
-                               (state->session != NULL ? FLAG_SESSION : 0)));
+    cella_write_u16(&writer, (uint16_t)flags_of(state));
     cella_write_bytes(&writer, state->private_key, sizeof state->private_key);
     cella_write_bytes(&writer, state->route, sizeof state->route);
     write_text(&writer, state->url);
@@ -67,6 +102,7 @@ enum cella_status cella_client_state_write(const struct cella_client_state *stat
     cella_write_u64(&writer, state->floors.root_crl_number);
     cella_write_u64(&writer, state->floors.pck_crl_number);
     cella_write_u64(&writer, (uint64_t)state->floors.issued);
+    write_known(&writer, state);
     write_pending(&writer, state);
     cella_write_sized(&writer, CELLA_BYTES(state->session, state->session_size));
     uint8_t digest[CELLA_SHA256_SIZE];
@@ -84,6 +120,43 @@ static char *read_text(struct cella_reader *reader, size_t limit) {
     if (reader->failed || (bytes.size > 0 && memchr(bytes.data, 0, bytes.size) != NULL))
         return NULL;
     return bytes.size == 0 ? strdup("") : strndup((const char *)bytes.data, bytes.size);
+}
+
+static bool read_head(struct cella_reader *reader, const struct cella_client_state *state,
+                      struct cella_signed_head *ret_head) {
+    const uint8_t *bytes = cella_read_view(reader, CELLA_SIGNED_HEAD_SIZE);
+    return bytes != NULL &&
+           cella_signed_head_parse(CELLA_BYTES(bytes, CELLA_SIGNED_HEAD_SIZE), ret_head, NULL) == CELLA_OK &&
+           memcmp(ret_head->vault_id, state->vault_id, sizeof state->vault_id) == 0;
+}
+
+/* A vault has its genesis, and only a vault has one. */
+static bool read_known(struct cella_reader *reader, struct cella_client_state *state) {
+    struct cella_vault_known *known = &state->known;
+    uint8_t vault_id[CELLA_VAULT_ID_SIZE];
+    struct cella_bytes genesis = cella_read_sized(reader, sizeof known->genesis);
+    unsigned heads = cella_read_u8(reader);
+    bool has_vault = cella_client_state_has_vault(state);
+    if (reader->failed || has_vault != (genesis.size > 0) || (!has_vault && (heads > 0 || state->forked)) ||
+        heads > 1 + CELLA_CONTEXT_DOUBTS_MAX)
+        return false;
+    if (has_vault) {
+        cella_genesis_vault_id(genesis, vault_id);
+        if (memcmp(vault_id, state->vault_id, sizeof vault_id) != 0)
+            return false;
+        memcpy(known->genesis, genesis.data, genesis.size);
+        known->genesis_size = genesis.size;
+    }
+    known->has_head = heads > 0;
+    known->doubt_count = heads > 0 ? heads - 1 : 0;
+    if (known->has_head && !read_head(reader, state, &known->head))
+        return false;
+    for (unsigned i = 0; i < known->doubt_count; i++)
+        if (!read_head(reader, state, &known->doubts[i]))
+            return false;
+    state->told = cella_read_u64(reader);
+    state->fork_number = cella_read_u32(reader);
+    return !reader->failed;
 }
 
 static bool read_pending(struct cella_reader *reader, struct cella_client_state *state) {
@@ -127,6 +200,8 @@ static bool read_all(struct cella_reader *reader, struct cella_client_state *sta
         return false;
     state->has_have = (flags & FLAG_HAVE) != 0;
     state->pinned = (flags & FLAG_PINNED) != 0;
+    state->met = (flags & FLAG_MET) != 0;
+    state->forked = (flags & FLAG_FORKED) != 0;
     cella_read_copy(reader, state->private_key, sizeof state->private_key);
     cella_read_copy(reader, state->route, sizeof state->route);
     state->url = read_text(reader, CELLA_CLIENT_URL_LIMIT);
@@ -142,7 +217,8 @@ static bool read_all(struct cella_reader *reader, struct cella_client_state *sta
     state->floors.root_crl_number = cella_read_u64(reader);
     state->floors.pck_crl_number = cella_read_u64(reader);
     state->floors.issued = (int64_t)cella_read_u64(reader);
-    return read_pending(reader, state) && read_session(reader, state, (flags & FLAG_SESSION) != 0);
+    return read_known(reader, state) && read_pending(reader, state) &&
+           read_session(reader, state, (flags & FLAG_SESSION) != 0);
 }
 
 enum cella_status cella_client_state_parse(struct cella_bytes data, struct cella_client_state *ret_state,

@@ -5,6 +5,7 @@
 #include <cella/client.h>
 #include <cella/verify.h>
 #include "mail/format.h"
+#include "state/context.h"
 
 #define CELLA_CLIENT_URL_LIMIT     1024
 #define CELLA_CLIENT_NAME_LIMIT    64
@@ -18,7 +19,7 @@ enum cella_client_outcome {
     CELLA_CLIENT_IN_DOUBT = 1, /* it left; whether it arrived is not known */
     CELLA_CLIENT_DENIED = 2,   /* the host says that it was not done: its name is free for another */
     CELLA_CLIENT_GIVEN_UP = 3, /* the caller gave it up: the next one copes with both cases */
-    CELLA_CLIENT_LOST = 4,     /* the instance ended: it will never be known */
+    CELLA_CLIENT_LOST = 4,     /* it went down with an instance, or by a restore: it will never be known */
 };
 
 struct cella_client_pending {
@@ -37,15 +38,22 @@ struct cella_client_state {
     bool has_have;
     uint8_t have[CELLA_CLIENT_HAVE_SIZE]; /* of the post that was received last */
     bool pinned;
-    uint8_t vault_id[32];
+    uint8_t vault_id[CELLA_VAULT_ID_SIZE]; /* zeros: the enclave has none */
     uint8_t warden_group[32];
     uint64_t warden_lineage;
     struct cella_verify_floors floors;
+    struct cella_vault_known known; /* empty without a vault */
+    uint64_t told;                  /* number up to which the enclave knows that posts arrived */
+    bool met;                       /* this instance has shown that it goes on from `known` */
+    bool forked;                    /* the vault showed two histories; nothing but a hello is said to it */
+    uint32_t fork_number;           /* of the newest evidence file; 0: none was ever written */
     size_t pending_count;
     struct cella_client_pending pending[CELLA_CLIENT_PENDING_LIMIT];
     uint8_t *session; /* as exported by cella_mail_session_export; NULL before the first attestation */
     size_t session_size;
 };
+
+bool cella_client_state_has_vault(const struct cella_client_state *state);
 
 /* Wipes and frees; accepts a zeroed one. */
 void cella_client_state_deinit(struct cella_client_state *state);
@@ -62,7 +70,7 @@ struct cella_client_pending *cella_client_pending_find(struct cella_client_state
 enum cella_status cella_client_pending_set(struct cella_client_state *state, const char *topic,
                                            enum cella_client_outcome outcome, const uint8_t digest[32]);
 void cella_client_pending_clear(struct cella_client_state *state, const char *topic);
-/* The instance is gone: what was in doubt is lost, the rest is forgotten. */
+/* What the instance knew is gone: what was in doubt is lost, the rest is forgotten. */
 void cella_client_pending_lose(struct cella_client_state *state);
 
 #endif

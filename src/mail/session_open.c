@@ -186,7 +186,8 @@ static enum cella_status check_reply(const struct cella_session_topic *topic,
 }
 
 /* Outbox numbers count a client's posts over all topics. In a life that is not its first they begin anywhere,
- * but each topic begins with sequence 0. */
+ * but each topic begins with sequence 0: what is ahead of that was left over from a former life, or comes
+ * again when it is time. */
 static bool knows_numbers(const struct cella_mail_session *session, const struct cella_mail_header *header) {
     return header->answers > 0 && (session->since == 0 || session->collected > 0);
 }
@@ -196,9 +197,10 @@ static enum cella_status check_post(const struct cella_mail_session *session,
                                     const struct cella_session_topic *topic,
                                     const struct cella_mail_header *header, struct cella_error *error) {
     bool numbered = knows_numbers(session, header);
+    bool left_over = header->answers > 0 && !numbered && header->sequence > topic->next_post;
     uint64_t next = numbered ? session->collected + 1 : topic->next_post;
     uint64_t given = numbered ? header->answers : header->sequence;
-    if (given < next)
+    if (given < next || left_over)
         return cella_fail(error, CELLA_MAIL_POST_REPLAYED, "topic %s, post %llu", topic->name,
                           (unsigned long long)header->sequence);
     if (given > next)
