@@ -37,26 +37,25 @@ uint32_t cella_leaf_key(const uint8_t key_request[CELLA_KEY_REQUEST_SIZE],
     return error;
 }
 
-static enum cella_status counter(uint64_t leaf, const uint8_t *name, uint64_t *ret_value) {
+static enum cella_status counter(uint64_t leaf, const uint8_t *name, uint64_t *value) {
     _Alignas(32) uint8_t copy[CELLA_COUNTER_NAME_SIZE];
-    uint64_t value = 0;
     memcpy(copy, name, sizeof copy);
-    enum cella_status status = (enum cella_status)enclu(leaf, copy, &value, NULL);
+    return (enum cella_status)enclu(leaf, copy, value, NULL);
+}
+
+enum cella_status cella_leaf_counter_create(const uint8_t name[CELLA_COUNTER_NAME_SIZE]) {
+    uint64_t unused = 0;
+    return counter(ENCLU_COUNTER_CREATE, name, &unused);
+}
+
+enum cella_status cella_leaf_counter_read(const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *ret_value) {
+    uint64_t value = 0;
+    enum cella_status status = counter(ENCLU_COUNTER_READ, name, &value);
     if (status == CELLA_OK)
         *ret_value = value;
     return status;
 }
 
-enum cella_status cella_leaf_counter_create(const uint8_t name[CELLA_COUNTER_NAME_SIZE]) {
-    uint64_t ignored;
-    return counter(ENCLU_COUNTER_CREATE, name, &ignored);
-}
-
-enum cella_status cella_leaf_counter_read(const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *ret_value) {
-    return counter(ENCLU_COUNTER_READ, name, ret_value);
-}
-
-enum cella_status cella_leaf_counter_increment(const uint8_t name[CELLA_COUNTER_NAME_SIZE],
-                                               uint64_t *ret_value) {
-    return counter(ENCLU_COUNTER_INCREMENT, name, ret_value);
+enum cella_status cella_leaf_counter_increment(const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t value) {
+    return counter(ENCLU_COUNTER_INCREMENT, name, &value);
 }

@@ -38,16 +38,18 @@ static void remember(struct keeper_instance *instance, const uint8_t *name, uint
 }
 
 enum cella_status keeper_counter_call(struct keeper_instance *instance, uint32_t leaf,
-                                      const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *ret_value) {
+                                      const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *value) {
+    uint8_t input[CELLA_COUNTER_NAME_SIZE + sizeof *value];
     uint64_t words[2];
-    if (leaf == ENCLU_COUNTER_READ && read_known(instance, name, ret_value))
+    if (leaf == ENCLU_COUNTER_READ && read_known(instance, name, value))
         return CELLA_OK;
-    enum cella_status status = (enum cella_status)keeper_machine_call(
-        instance->shared, leaf, name, CELLA_COUNTER_NAME_SIZE, words, sizeof words);
-    if (status != CELLA_OK)
-        return status;
-    if (leaf == ENCLU_COUNTER_READ)
+    memcpy(input, name, CELLA_COUNTER_NAME_SIZE);
+    memcpy(input + CELLA_COUNTER_NAME_SIZE, value, sizeof *value);
+    enum cella_status status = (enum cella_status)keeper_machine_call(instance->shared, leaf, input,
+                                                                      sizeof input, words, sizeof words);
+    if (status == CELLA_OK && leaf == ENCLU_COUNTER_READ) {
         remember(instance, name, words[0], words[1]);
-    *ret_value = words[0];
-    return CELLA_OK;
+        *value = words[0];
+    }
+    return status;
 }

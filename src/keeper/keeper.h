@@ -112,9 +112,9 @@ _Noreturn void keeper_end(struct keeper_shared *shared, enum cella_status status
  * cella_status. */
 uint32_t keeper_machine_call(struct keeper_shared *shared, uint32_t leaf, const void *input,
                              size_t input_size, void *output, size_t output_size);
-/* counter.c: a counter leaf; `*ret_value` is set on success. */
+/* counter.c: a counter leaf; `*value` is set by a read, and taken by an increment. */
 enum cella_status keeper_counter_call(struct keeper_instance *instance, uint32_t leaf,
-                                      const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *ret_value);
+                                      const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *value);
 /* The monitor's side: serves until the process ends. */
 void keeper_machine_serve(struct keeper_shared *shared, struct cella_machine *machine,
                           const struct cella_machine_identity *identity);

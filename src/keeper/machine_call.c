@@ -24,18 +24,20 @@ uint32_t keeper_machine_call(struct keeper_shared *shared, uint32_t leaf, const 
     return sgx_error;
 }
 
-/* Output: the value, and where it lies in the memory of counters. */
+/* Input: name and value. Output of a read: the value, and where it lies in the memory of counters. */
 static enum cella_status serve_counter(struct cella_machine *machine,
                                        const struct cella_machine_identity *identity, uint32_t leaf,
-                                       const uint8_t *name, uint8_t *output) {
+                                       const uint8_t *input, uint8_t *output) {
     uint64_t words[2] = {0, CELLA_COUNTER_GONE};
+    uint64_t value;
     enum cella_status status;
+    memcpy(&value, input + CELLA_COUNTER_NAME_SIZE, sizeof value);
     if (leaf == ENCLU_COUNTER_CREATE)
-        status = cella_machine_counter_create(machine, identity, name, NULL);
+        status = cella_machine_counter_create(machine, identity, input, NULL);
     else if (leaf == ENCLU_COUNTER_READ)
-        status = cella_machine_counter_find(machine, identity, name, &words[0], &words[1], NULL);
+        status = cella_machine_counter_find(machine, identity, input, &words[0], &words[1], NULL);
     else
-        status = cella_machine_counter_increment(machine, identity, name, &words[0], NULL);
+        status = cella_machine_counter_increment(machine, identity, input, value, NULL);
     memcpy(output, words, sizeof words);
     return status;
 }

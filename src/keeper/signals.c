@@ -181,12 +181,13 @@ static bool counter_leaf(struct keeper_thread *thread, greg_t *registers, uint32
     uint64_t rbx = (uint64_t)registers[REG_RBX];
     uint64_t rcx = (uint64_t)registers[REG_RCX];
     uint8_t name[CELLA_COUNTER_NAME_SIZE];
-    uint64_t value = 0;
+    uint64_t value;
     if (!inside(thread->instance, rbx, sizeof name, 32) || !inside(thread->instance, rcx, sizeof value, 8))
         return false;
     memcpy(name, (const void *)rbx, sizeof name);
+    memcpy(&value, (const void *)rcx, sizeof value);
     enum cella_status status = keeper_counter_call(thread->instance, leaf, name, &value);
-    if (status == CELLA_OK)
+    if (status == CELLA_OK && leaf == ENCLU_COUNTER_READ)
         memcpy((void *)rcx, &value, sizeof value);
     registers[REG_RAX] = (greg_t)status;
     registers[REG_RIP] += 3;

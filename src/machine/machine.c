@@ -118,9 +118,9 @@ void cella_machine_counters_unmap(struct cella_bytes memory) {
 
 enum cella_status cella_machine_counter_increment(struct cella_machine *machine,
                                                   const struct cella_machine_identity *identity,
-                                                  const uint8_t name[CELLA_COUNTER_NAME_SIZE],
-                                                  uint64_t *ret_value, struct cella_error *error) {
-    return machine->operations->counter_increment(machine, identity, name, ret_value, error);
+                                                  const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t value,
+                                                  struct cella_error *error) {
+    return machine->operations->counter_increment(machine, identity, name, value, error);
 }
 
 enum cella_status cella_machine_target_info(struct cella_machine *machine,

@@ -105,7 +105,8 @@ void cella_machine_cpu_svn(struct cella_machine *machine, uint8_t ret_cpu_svn[CE
  * no other enclave can see them. They are hardware: nothing that a host restores brings a value back. What is
  * returned is durable.
  * create: a new one at 0. CELLA_EXISTS, CELLA_LIMIT (per owner and per machine).
- * read, increment: CELLA_NO_COUNTER; increment returns the new value; CELLA_LIMIT at the end of the range.
+ * read, increment: CELLA_NO_COUNTER. Increment goes from `value`, which the counter must have (of several
+ * that try at one time one succeeds), to the next: CELLA_COUNTER_MOVED, CELLA_LIMIT at the end of the range.
  * All: CELLA_MACHINE_DAMAGED, CELLA_IO. */
 enum cella_status cella_machine_counter_create(struct cella_machine *machine,
                                                const struct cella_machine_identity *identity,
@@ -117,8 +118,8 @@ enum cella_status cella_machine_counter_read(struct cella_machine *machine,
                                              struct cella_error *error);
 enum cella_status cella_machine_counter_increment(struct cella_machine *machine,
                                                   const struct cella_machine_identity *identity,
-                                                  const uint8_t name[CELLA_COUNTER_NAME_SIZE],
-                                                  uint64_t *ret_value, struct cella_error *error);
+                                                  const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t value,
+                                                  struct cella_error *error);
 
 /* The machine's counters as read-only memory, for whoever must read one often: a read is then one load. The
  * memory may be mapped before the machine is opened, and stays good after it is freed. CELLA_UNSUPPORTED: a

@@ -147,13 +147,14 @@ static enum cella_status seal_key(struct cella_transaction *transaction, uint8_t
     return say(transaction, text);
 }
 
-/* "counter WHAT NAME": the machine's counter of that name; its value, or the name of the status. */
+/* "counter create NAME", "counter read NAME", "counter increment FROM NAME": the machine's counter of that
+ * name; the value read, or the name of the status. */
 static enum cella_status use_counter(struct cella_transaction *transaction, const char *what) {
     uint8_t name[CELLA_COUNTER_NAME_SIZE] = {0};
     char text[64];
     uint64_t value = 0;
     enum cella_status status = CELLA_ARGUMENT;
-    const char *space = strchr(what, ' ');
+    const char *space = strrchr(what, ' ');
     if (space == NULL || strlen(space + 1) > sizeof name)
         return status;
     memcpy(name, space + 1, strlen(space + 1));
@@ -162,7 +163,7 @@ static enum cella_status use_counter(struct cella_transaction *transaction, cons
     if (strncmp(what, "read", 4) == 0)
         status = cella_leaf_counter_read(name, &value);
     if (strncmp(what, "increment", 9) == 0)
-        status = cella_leaf_counter_increment(name, &value);
+        status = cella_leaf_counter_increment(name, strtoull(what + 9, NULL, 10));
     if (status != CELLA_OK)
         return say(transaction, cella_status_name(status));
     (void)snprintf(text, sizeof text, "%llu", (unsigned long long)value);

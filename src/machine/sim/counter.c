@@ -165,7 +165,7 @@ enum cella_status cella_sim_counter_read(struct cella_machine *machine,
 
 enum cella_status cella_sim_counter_increment(struct cella_machine *machine,
                                               const struct cella_machine_identity *identity,
-                                              const uint8_t *name, uint64_t *ret_value,
+                                              const uint8_t *name, uint64_t value,
                                               struct cella_error *error) {
     const struct cella_sim *sim = (const struct cella_sim *)machine;
     struct counter counter = {.file.fd = -1};
@@ -173,14 +173,15 @@ enum cella_status cella_sim_counter_increment(struct cella_machine *machine,
     enum cella_status status = open_counter(sim, identity, name, &counter, error);
     if (status != CELLA_OK)
         return status;
-    if (counter.value >= CELLA_SIM_VALUE_GONE - 1)
+    if (counter.value != value)
+        status = cella_fail(error, CELLA_COUNTER_MOVED, "the counter is at %llu, not at %llu",
+                            (unsigned long long)counter.value, (unsigned long long)value);
+    else if (counter.value >= CELLA_SIM_VALUE_GONE - 1)
         status = cella_fail(error, CELLA_LIMIT, "the counter is at the end of its range");
     if (status == CELLA_OK)
         status = prove(sim, &counter.name, counter.index, counter.value + 1, &next);
     if (status == CELLA_OK)
         status = cella_sim_counters_advance(&counter.file, counter.index, &next, error);
     cella_sim_counters_unlock(&counter.file);
-    if (status == CELLA_OK)
-        *ret_value = counter.value + 1;
     return status;
 }

@@ -20,9 +20,9 @@ static uint64_t read_counter(struct cella_machine *machine, const struct cella_m
 }
 
 static uint64_t increment(struct cella_machine *machine, const struct cella_machine_identity *identity) {
-    uint64_t value = 0;
-    assert_status(cella_machine_counter_increment(machine, identity, name, &value, NULL), CELLA_OK);
-    return value;
+    uint64_t value = read_counter(machine, identity);
+    assert_status(cella_machine_counter_increment(machine, identity, name, value, NULL), CELLA_OK);
+    return read_counter(machine, identity);
 }
 
 static void a_counter_starts_at_zero_and_keeps_its_value_when_reopened(void **state) {
@@ -37,6 +37,17 @@ static void a_counter_starts_at_zero_and_keeps_its_value_when_reopened(void **st
     machine = fixture_open(path);
     assert_int_equal(read_counter(machine, &identity), 2);
     assert_int_equal(increment(machine, &identity), 3);
+    cella_machine_free(machine);
+}
+
+static void an_increment_goes_on_from_the_value_that_was_seen(void **state) {
+    struct cella_machine *machine = fixture_open(fixture_create(*state, "m"));
+    struct cella_machine_identity identity = fixture_identity(machine, &image);
+    assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
+    assert_status(cella_machine_counter_increment(machine, &identity, name, 1, NULL), CELLA_COUNTER_MOVED);
+    assert_status(cella_machine_counter_increment(machine, &identity, name, 0, NULL), CELLA_OK);
+    assert_status(cella_machine_counter_increment(machine, &identity, name, 0, NULL), CELLA_COUNTER_MOVED);
+    assert_int_equal(read_counter(machine, &identity), 1);
     cella_machine_free(machine);
 }
 
@@ -55,10 +66,9 @@ static void what_was_not_created_is_not_there(void **state) {
     struct cella_machine_identity identity = fixture_identity(machine, &image);
     uint64_t value = 99;
     assert_status(cella_machine_counter_read(machine, &identity, name, &value, NULL), CELLA_NO_COUNTER);
-    assert_status(cella_machine_counter_increment(machine, &identity, name, &value, NULL), CELLA_NO_COUNTER);
+    assert_status(cella_machine_counter_increment(machine, &identity, name, 0, NULL), CELLA_NO_COUNTER);
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
-    assert_status(cella_machine_counter_increment(machine, &identity, other_name, &value, NULL),
-                  CELLA_NO_COUNTER);
+    assert_status(cella_machine_counter_increment(machine, &identity, other_name, 0, NULL), CELLA_NO_COUNTER);
     assert_int_equal(value, 99);
     cella_machine_free(machine);
 }
@@ -203,12 +213,10 @@ static void a_damaged_counter_is_not_started_again(void **state) {
     struct cella_machine *machine = fixture_open(path);
     struct cella_machine_identity identity = fixture_identity(machine, &image);
     uint8_t wrong = 2;
-    uint64_t value;
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
     increment(machine, &identity);
     write_file(path, SLOT + VALUE, &wrong, 1);
-    assert_status(cella_machine_counter_increment(machine, &identity, name, &value, NULL),
-                  CELLA_MACHINE_DAMAGED);
+    assert_status(cella_machine_counter_increment(machine, &identity, name, 0, NULL), CELLA_MACHINE_DAMAGED);
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_EXISTS);
     wrong = 'X';
     write_file(path, SLOT, &wrong, 1);
@@ -273,8 +281,7 @@ static void a_machine_without_its_file_of_counters_is_damaged(void **state) {
     uint64_t value;
     assert_int_equal(unlink(test_path(*state, "m/counters")), 0);
     assert_status(cella_machine_counter_read(machine, &identity, name, &value, NULL), CELLA_MACHINE_DAMAGED);
-    assert_status(cella_machine_counter_increment(machine, &identity, name, &value, NULL),
-                  CELLA_MACHINE_DAMAGED);
+    assert_status(cella_machine_counter_increment(machine, &identity, name, 0, NULL), CELLA_MACHINE_DAMAGED);
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_MACHINE_DAMAGED);
     assert_status(cella_machine_counters_map(path, &memory, NULL), CELLA_MACHINE_DAMAGED);
     cella_machine_free(machine);
@@ -400,18 +407,26 @@ static void *race(void *context) {
     if (machine == NULL && cella_machine_open(racer->path, &machine, NULL) != CELLA_OK)
         return racer;
     void *failed = NULL;
-    for (unsigned i = 0; i < ROUNDS; i++) {
-        if (cella_machine_counter_increment(machine, &racer->identity, name, &value, NULL) != CELLA_OK ||
-            value <= last)
+    for (unsigned i = 0; i < ROUNDS;) {
+        enum cella_status status = cella_machine_counter_read(machine, &racer->identity, name, &value, NULL);
+        if (status == CELLA_OK && value < last)
+            status = CELLA_FAILED;
+        if (status == CELLA_OK)
+            status = cella_machine_counter_increment(machine, &racer->identity, name, value, NULL);
+        if (status == CELLA_OK) {
+            last = value + 1;
+            i++;
+        } else if (status != CELLA_COUNTER_MOVED) {
             failed = racer;
-        last = value;
+            break;
+        }
     }
     if (racer->shared == NULL)
         cella_machine_free(machine);
     return failed;
 }
 
-static void no_increment_is_lost_among_threads_and_handles(void **state) {
+static void of_those_who_increment_at_one_time_one_succeeds(void **state) {
     const char *path = fixture_create(*state, "m");
     struct cella_machine *machine = fixture_open(path);
     struct cella_machine_identity identity = fixture_identity(machine, &image);
@@ -451,6 +466,7 @@ int main(void) {
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, test_folder_setup, test_folder_teardown)
     const struct CMUnitTest tests[] = {
         WITH_FOLDER(a_counter_starts_at_zero_and_keeps_its_value_when_reopened),
+        WITH_FOLDER(an_increment_goes_on_from_the_value_that_was_seen),
         WITH_FOLDER(a_counter_is_created_once),
         WITH_FOLDER(what_was_not_created_is_not_there),
         WITH_FOLDER(other_signers_products_and_debug_images_do_not_see_a_counter),
@@ -469,7 +485,7 @@ int main(void) {
         WITH_FOLDER(a_value_that_is_read_often_costs_a_load),
         cmocka_unit_test(a_place_outside_of_the_memory_has_no_value),
         WITH_FOLDER(whoever_has_a_counter_mapped_sees_that_its_cpu_is_gone),
-        WITH_FOLDER(no_increment_is_lost_among_threads_and_handles),
+        WITH_FOLDER(of_those_who_increment_at_one_time_one_succeeds),
         WITH_FOLDER(another_cpu_in_the_folder_has_none_of_the_counters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
