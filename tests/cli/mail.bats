@@ -256,3 +256,17 @@ make_client() {
     run_cella mail new-key --state x --url ftp://host --enclave e
     expect_status CLIENT_URL 2
 }
+
+@test "the head of a vault is only there where a vault is" {
+    run_cella mail head --state client
+    expect_status NOT_FOUND 3
+    make_client
+    run_cella mail head --state client
+    expect_status NO_VAULT 1
+    cella mail send --state client hello >/dev/null
+    run_cella mail head --state client --out head
+    expect_status NO_VAULT 1
+    [ ! -e head ]
+    run_cella mail send --state client --out head hello
+    expect_status USAGE 2
+}
