@@ -25,8 +25,6 @@ void cella_vault_report_write(const struct cella_vault_report *report, uint8_t o
     cella_write_u64(&writer, report->lineage);
     write_head(&writer, &report->found);
     cella_write_bytes(&writer, report->found_root, sizeof report->found_root);
-    cella_write_bytes(&writer, report->found_root, sizeof report->found_root);
-    cella_write_u64(&writer, report->register_epoch);
     write_head(&writer, &report->now);
     cella_write_u64(&writer, report->register_epoch);
     cella_write_u64(&writer, report->snapshot_version);
@@ -39,7 +37,7 @@ void cella_vault_report_write(const struct cella_vault_report *report, uint8_t o
     cella_write_u64(&writer, (report->freshness_known ? FRESHNESS_KNOWN : 0u) |
                                  (report->outdated_keys ? OUTDATED_KEYS : 0u) |
                                  (report->restored ? RESTORED : 0u) | (report->stopped ? STOPPED : 0u));
-    cella_write_u64(&writer, report->evidence);
+    cella_write_u64(&writer, 0);
     CELLA_ASSERT(!writer.failed && writer.size == CELLA_VAULT_REPORT_SIZE);
 }
 
@@ -52,8 +50,6 @@ enum cella_status cella_vault_report_parse(struct cella_bytes bytes, struct cell
     report.lineage = cella_read_u64(&reader);
     read_head(&reader, &report.found);
     cella_read_copy(&reader, report.found_root, sizeof report.found_root);
-    cella_read_copy(&reader, report.found_root, sizeof report.found_root);
-    report.register_epoch = cella_read_u64(&reader);
     read_head(&reader, &report.now);
     report.register_epoch = cella_read_u64(&reader);
     report.snapshot_version = cella_read_u64(&reader);
@@ -64,13 +60,12 @@ enum cella_status cella_vault_report_parse(struct cella_bytes bytes, struct cell
     report.state_size = cella_read_u64(&reader);
     report.evidence = cella_read_u64(&reader);
     uint64_t flags = cella_read_u64(&reader);
-    report.evidence = cella_read_u64(&reader);
+    cella_read_zeros(&reader, 8);
     if (!cella_reader_done(&reader) || flags > FLAGS)
         return cella_fail(error, CELLA_DAMAGED, "the vault's report is not well formed");
     report.freshness_known = (flags & FRESHNESS_KNOWN) != 0;
     report.outdated_keys = (flags & OUTDATED_KEYS) != 0;
     report.restored = (flags & RESTORED) != 0;
-    report.stopped = (flags & STOPPED) != 0;
     report.stopped = (flags & STOPPED) != 0;
     *ret_report = report;
     return CELLA_OK;

@@ -47,7 +47,9 @@ struct cella_vault_options {
 struct cella_vault_report {
     uint8_t vault_id[CELLA_VAULT_ID_SIZE];
     uint64_t lineage;
-    struct cella_head found;   /* the newest head that the bytes hold */
+    struct cella_head found;               /* the newest head that the bytes hold */
+    uint8_t found_root[CELLA_DIGEST_SIZE]; /* of the history tree there */
+    uint64_t register_epoch;   /* what the register held before this start; 0 also if there is none */
     struct cella_head now;     /* after the own records of this start */
     uint64_t snapshot_version; /* 0: none */
     uint64_t records;          /* replayed from the journal */
@@ -58,6 +60,8 @@ struct cella_vault_report {
     bool freshness_known; /* the source says that this is the newest head; else only that the epoch is */
     bool outdated_keys;   /* sealed by an older platform or security version; is being sealed anew */
     bool restored;        /* this start carried out a restore */
+    bool stopped;         /* by proof of a fork; and nobody has restored it since */
+    uint64_t evidence;    /* the number of that proof's file; 0: none could be stored */
 };
 
 /* Makes a new vault: register, genesis, first records. The store must hold nothing (CELLA_EXISTS). Of
