@@ -1,89 +1,25 @@
-/* Senders, topics, order. Must not run a request twice, nor one whose history may have been forgotten. */
+/* Senders: who is known, who is forgotten. Must not forget one that has mail in work, nor without raising the
+ * floor. */
 #include "mail/history.h"
 #include "base/error.h"
 #include "base/secret.h"
+#include "mail/kept.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum cella_status cella_history_init(struct cella_history *history,
-                                     const struct cella_mailbox_limits *limits) {
-    *history = (struct cella_history){.limits = *limits};
-    return cella_table_init(&history->senders, limits->max_senders);
-}
-
-static void drop_reply(struct cella_history *history, struct cella_history_topic *topic,
-                       enum cella_reply_state state) {
-    if (topic->reply_state == CELLA_REPLY_STORED) {
-        if (topic->newer_reply != NULL)
-            topic->newer_reply->older_reply = topic->older_reply;
-        else
-            history->newest_reply = topic->older_reply;
-        if (topic->older_reply != NULL)
-            topic->older_reply->newer_reply = topic->newer_reply;
-        else
-            history->oldest_reply = topic->newer_reply;
-        history->stored_bytes -= topic->reply_size;
-        cella_wipe_free(topic->reply, topic->reply_size);
-    }
-    topic->reply = NULL;
-    topic->reply_size = 0;
-    topic->reply_state = state;
-}
-
-/* Drops the oldest replies until this one fits. Without memory it is not kept either. */
-static void store_reply(struct cella_history *history, struct cella_history_topic *topic,
-                        struct cella_bytes reply) {
-    if (reply.size > history->limits.max_stored_reply || reply.size > history->limits.max_stored_bytes)
-        return;
-    while (history->stored_bytes + reply.size > history->limits.max_stored_bytes)
-        drop_reply(history, history->oldest_reply, CELLA_REPLY_GONE);
-    uint8_t *copy = malloc(reply.size + 1);
-    if (copy == NULL)
-        return;
-    if (reply.size > 0)
-        memcpy(copy, reply.data, reply.size);
-    topic->reply = copy;
-    topic->reply_size = reply.size;
-    topic->reply_state = CELLA_REPLY_STORED;
-    history->stored_bytes += reply.size;
-    topic->newer_reply = NULL;
-    topic->older_reply = history->newest_reply;
-    if (history->newest_reply != NULL)
-        history->newest_reply->newer_reply = topic;
-    history->newest_reply = topic;
-    if (history->oldest_reply == NULL)
-        history->oldest_reply = topic;
-}
-
-static void free_attempts(struct cella_history_topic *topic) {
-    while (topic->attempts != NULL) {
-        struct cella_history_attempt *attempt = topic->attempts;
-        topic->attempts = attempt->next;
-        free(attempt);
-    }
-    topic->attempt_count = 0;
-}
-
-static void free_topic(struct cella_history *history, struct cella_history_topic *topic) {
-    drop_reply(history, topic, CELLA_REPLY_NONE);
-    free_attempts(topic);
-    cella_wipe_free(topic, sizeof *topic);
-}
-
-static void free_topics(struct cella_history *history, struct cella_history_sender *sender) {
-    while (sender->topics != NULL) {
-        struct cella_history_topic *topic = sender->topics;
-        sender->topics = topic->next;
-        free_topic(history, topic);
-    }
-    sender->topic_count = 0;
+enum cella_status cella_history_init(struct cella_history *history, const struct cella_mailbox_limits *limits,
+                                     const struct cella_mail_keep *keep, uint64_t first_clock) {
+    *history = (struct cella_history){
+        .limits = *limits, .keep = keep, .first_clock = first_clock, .clock = first_clock};
+    return cella_table_init(&history->senders, keep == NULL ? limits->max_senders : limits->max_sessions);
 }
 
 static void remove_sender(struct cella_history *history, struct cella_history_sender *sender) {
+    sender->pins++;
     if (history->forget != NULL)
         history->forget(history->forget_context, sender);
     cella_table_remove(&history->senders, &sender->node);
-    free_topics(history, sender);
+    cella_history_topics_free(history, sender);
     free(sender);
 }
 
@@ -105,36 +41,14 @@ struct cella_history_sender *cella_history_find(struct cella_history *history,
     return NULL;
 }
 
-/* Everything that a forgotten sender has sent names its birth; the floor goes above it, so that none of it
- * can come back as if it were new. */
-static bool forget_oldest(struct cella_history *history) {
-    for (struct cella_table_node *node = history->senders.oldest; node != NULL; node = node->newer) {
-        struct cella_history_sender *sender = CELLA_TABLE_ENTRY(node, struct cella_history_sender, node);
-        if (sender->pins > 0)
-            continue;
-        if (sender->has_birth && sender->birth >= history->floor)
-            history->floor = sender->birth + 1;
-        if (history->clock < history->floor)
-            history->clock = history->floor;
-        history->forgotten++;
-        remove_sender(history, sender);
-        return true;
-    }
-    return false;
-}
-
-enum cella_status cella_history_sender(struct cella_history *history, const uint8_t key[CELLA_MAIL_KEY_SIZE],
-                                       struct cella_history_sender **ret_sender, struct cella_error *error) {
+static enum cella_status find_or_make(struct cella_history *history, const uint8_t key[CELLA_MAIL_KEY_SIZE],
+                                      struct cella_history_sender **ret_sender, struct cella_error *error) {
     struct cella_history_sender *sender = cella_history_find(history, key);
     if (sender == NULL) {
-        if (history->senders.count >= history->limits.max_senders && !forget_oldest(history))
-            return cella_fail(error, CELLA_LIMIT, "all %u senders that max_senders allows have open requests",
-                              history->limits.max_senders);
         sender = calloc(1, sizeof *sender);
         if (sender == NULL)
-            return cella_fail(error, CELLA_NO_MEMORY, "a new sender");
+            return cella_fail(error, CELLA_NO_MEMORY, "a sender");
         memcpy(sender->key, key, CELLA_MAIL_KEY_SIZE);
-        history->clock++;
         cella_table_add(&history->senders, &sender->node,
                         cella_table_hash(&history->senders, CELLA_BYTES(key, CELLA_MAIL_KEY_SIZE)));
     }
@@ -142,195 +56,167 @@ enum cella_status cella_history_sender(struct cella_history *history, const uint
     return CELLA_OK;
 }
 
-enum cella_status cella_history_topic(struct cella_history *history, struct cella_history_sender *sender,
-                                      struct cella_bytes name, struct cella_history_topic **ret_topic,
-                                      struct cella_error *error) {
-    CELLA_ASSERT(name.size <= CELLA_MAIL_TOPIC_MAX);
-    for (struct cella_history_topic *topic = sender->topics; topic != NULL; topic = topic->next)
-        if (strlen(topic->name) == name.size && memcmp(topic->name, name.data, name.size) == 0) {
-            *ret_topic = topic;
-            return CELLA_OK;
+/* Those that were forgotten in a transaction: if it holds, their sessions and attempts go too. The floor
+ * keeps out what the attempts did. */
+static enum cella_status drop_forgotten(struct cella_history *history) {
+    struct cella_history_sender **place = &history->leaving;
+    while (*place != NULL) {
+        struct cella_history_sender *sender = *place;
+        struct cella_keep_sender kept;
+        enum cella_status status = cella_kept_sender_load(history, sender->key, &kept);
+        if (status != CELLA_OK && status != CELLA_NOT_FOUND)
+            return status;
+        if (sender->pins > 0) {
+            place = &sender->leaving_next;
+            continue;
         }
-    if (sender->topic_count >= history->limits.max_topics)
-        return cella_fail(error, CELLA_MAIL_TOPIC_LIMIT, "max_topics is %u", history->limits.max_topics);
-    struct cella_history_topic *topic = calloc(1, sizeof *topic);
-    if (topic == NULL)
-        return cella_fail(error, CELLA_NO_MEMORY, "a new topic");
-    memcpy(topic->name, name.data, name.size);
-    topic->next = sender->topics;
-    sender->topics = topic;
-    sender->topic_count++;
-    *ret_topic = topic;
-    return CELLA_OK;
-}
-
-void cella_history_pin(struct cella_history_sender *sender, struct cella_history_topic *topic) {
-    sender->pins++;
-    topic->waiting_posts++;
-}
-
-void cella_history_unpin(struct cella_history *history, struct cella_history_sender *sender,
-                         struct cella_history_topic *topic) {
-    CELLA_ASSERT(topic->waiting_posts > 0 && sender->pins > 0);
-    sender->pins--;
-    topic->waiting_posts--;
-    if (topic->waiting_posts > 0 || topic->busy || topic->has_last || topic->post_sequence > 0)
-        return;
-    struct cella_history_topic **place = &sender->topics;
-    while (*place != topic)
-        place = &(*place)->next;
-    *place = topic->next;
-    sender->topic_count--;
-    free_topic(history, topic);
-}
-
-static bool any_busy(const struct cella_history_sender *sender) {
-    for (const struct cella_history_topic *topic = sender->topics; topic != NULL; topic = topic->next)
-        if (topic->busy || topic->waiting_posts > 0)
-            return true;
-    return false;
-}
-
-enum cella_status cella_history_check_new(const struct cella_history *history, uint64_t birth,
-                                          struct cella_error *error) {
-    if (birth >= history->floor && birth <= history->clock)
-        return CELLA_OK;
-    return cella_fail(error, CELLA_MAIL_UNKNOWN_HISTORY, "birth %llu is not between %llu and %llu",
-                      (unsigned long long)birth, (unsigned long long)history->floor,
-                      (unsigned long long)history->clock);
-}
-
-/* A sender's mail names its birth. One that was forgotten, or that has forgotten itself, is never taken for
- * one whose order is known. */
-static enum cella_status check_birth(struct cella_history *history, struct cella_history_sender *sender,
-                                     const struct cella_history_request *request, struct cella_error *error) {
-    if (sender->has_birth && request->birth == sender->birth)
-        return CELLA_OK;
-    if (cella_history_check_new(history, request->birth, error) != CELLA_OK)
-        return CELLA_MAIL_UNKNOWN_HISTORY;
-    if (sender->has_birth && (request->birth < sender->birth || request->sequence != 0))
-        return cella_fail(error, CELLA_MAIL_UNKNOWN_HISTORY,
-                          "this sender's birth is %llu, the mail says %llu",
-                          (unsigned long long)sender->birth, (unsigned long long)request->birth);
-    if (sender->has_birth && any_busy(sender))
-        return cella_fail(error, CELLA_MAIL_BUSY,
-                          "the sender starts anew while a request of it or a post to it is handled");
-    if (sender->has_birth)
-        free_topics(history, sender);
-    sender->has_birth = true;
-    sender->birth = request->birth;
-    return CELLA_OK;
-}
-
-/* The request before the next one: done already. */
-static enum cella_status check_repeat(const struct cella_history_topic *topic,
-                                      const struct cella_history_request *request,
-                                      struct cella_error *error) {
-    if (topic->has_last && memcmp(topic->last_mail, request->mail_id, CELLA_MAIL_ID_SIZE) == 0)
-        return cella_fail(error, CELLA_MAIL_REPLAY, "topic %s, sequence %llu", topic->name,
-                          (unsigned long long)request->sequence);
-    if (!cella_equal_secret(topic->fingerprint, request->fingerprint, CELLA_FINGERPRINT_SIZE))
-        return cella_fail(error, CELLA_MAIL_NAME_USED, "topic %s, sequence %llu", topic->name,
-                          (unsigned long long)request->sequence);
-    if (topic->reply_state == CELLA_REPLY_GONE)
-        return cella_fail(error, CELLA_MAIL_REPLY_GONE, "topic %s, sequence %llu", topic->name,
-                          (unsigned long long)request->sequence);
-    return CELLA_OK;
-}
-
-/* The next request. The same bytes again after a handler failed: the client did not send them twice. */
-static enum cella_status check_attempt(const struct cella_history_topic *topic,
-                                       const struct cella_history_request *request,
-                                       struct cella_error *error) {
-    for (const struct cella_history_attempt *attempt = topic->attempts; attempt != NULL;
-         attempt = attempt->next)
-        if (memcmp(attempt->mail_id, request->mail_id, CELLA_MAIL_ID_SIZE) == 0)
-            return cella_fail(error, CELLA_MAIL_REPLAY, "topic %s, sequence %llu", topic->name,
-                              (unsigned long long)request->sequence);
-    if (!request->in_session && topic->attempt_count >= CELLA_MAIL_ATTEMPTS)
-        return cella_fail(error, CELLA_MAIL_ATTEMPTS_USED, "topic %s, sequence %llu: %u attempts failed",
-                          topic->name, (unsigned long long)request->sequence, topic->attempt_count);
-    return CELLA_OK;
-}
-
-static enum cella_status add_attempt(struct cella_history_topic *topic,
-                                     const struct cella_history_request *request, struct cella_error *error) {
-    if (request->in_session)
-        return CELLA_OK;
-    struct cella_history_attempt *attempt = malloc(sizeof *attempt);
-    if (attempt == NULL)
-        return cella_fail(error, CELLA_NO_MEMORY, "an attempt");
-    memcpy(attempt->mail_id, request->mail_id, sizeof attempt->mail_id);
-    attempt->next = topic->attempts;
-    topic->attempts = attempt;
-    topic->attempt_count++;
-    return CELLA_OK;
-}
-
-static enum cella_status check_order(const struct cella_history_topic *topic,
-                                     const struct cella_history_request *request, struct cella_error *error) {
-    uint64_t next = topic->next_sequence;
-    unsigned long long sequence = request->sequence;
-    if (topic->busy && (sequence == next || sequence == next + 1))
-        return cella_fail(error, CELLA_MAIL_BUSY, "topic %s, sequence %llu is being handled", topic->name,
-                          (unsigned long long)next);
-    if (sequence > next && next == 0)
-        return cella_fail(error, CELLA_MAIL_FIRST, "topic %s begins with sequence %llu", topic->name,
-                          sequence);
-    if (sequence > next)
-        return cella_fail(error, CELLA_MAIL_GAP, "topic %s has sequence %llu, expected %llu", topic->name,
-                          sequence, (unsigned long long)next);
-    if (sequence + 1 < next)
-        return cella_fail(error, CELLA_MAIL_REPLAY, "topic %s has sequence %llu, expected %llu", topic->name,
-                          sequence, (unsigned long long)next);
-    return sequence == next ? check_attempt(topic, request, error) : CELLA_OK;
-}
-
-enum cella_status cella_history_begin(struct cella_history *history, struct cella_history_sender *sender,
-                                      const struct cella_history_request *request,
-                                      struct cella_history_topic **ret_topic,
-                                      enum cella_mailbox_verdict *ret_verdict, struct cella_error *error) {
-    struct cella_history_topic *topic = NULL;
-    enum cella_status status = check_birth(history, sender, request, error);
-    if (status == CELLA_OK)
-        status = cella_history_topic(history, sender, request->topic, &topic, error);
-    if (status == CELLA_OK)
-        status = check_order(topic, request, error);
-    if (status != CELLA_OK)
-        return status;
-    bool repeat = request->sequence != topic->next_sequence;
-    status = repeat ? check_repeat(topic, request, error) : add_attempt(topic, request, error);
-    if (status != CELLA_OK)
-        return status;
-    cella_table_touch(&history->senders, &sender->node);
-    memcpy(topic->last_mail, request->mail_id, sizeof topic->last_mail);
-    topic->has_last = true;
-    if (!repeat) {
-        memcpy(topic->next_fingerprint, request->fingerprint, sizeof topic->next_fingerprint);
-        topic->busy = true;
-        sender->pins++;
+        *place = sender->leaving_next;
+        sender->is_leaving = false;
+        if (status == CELLA_NOT_FOUND)
+            remove_sender(history, sender);
+        else
+            cella_history_release(history, sender);
     }
-    *ret_topic = topic;
-    *ret_verdict = repeat ? CELLA_MAILBOX_REPEAT : CELLA_MAILBOX_RUN;
     return CELLA_OK;
 }
 
-void cella_history_commit(struct cella_history *history, struct cella_history_sender *sender,
-                          struct cella_history_topic *topic, const struct cella_bytes *reply) {
-    CELLA_ASSERT(topic->busy && sender->pins > 0);
-    drop_reply(history, topic, reply == NULL ? CELLA_REPLY_NONE : CELLA_REPLY_GONE);
-    if (reply != NULL)
-        store_reply(history, topic, *reply);
-    memcpy(topic->fingerprint, topic->next_fingerprint, sizeof topic->fingerprint);
-    /* From now on the sequence tells what comes too late. */
-    free_attempts(topic);
-    topic->next_sequence++;
-    topic->busy = false;
-    sender->pins--;
+static enum cella_status open_kept(struct cella_history *history, const uint8_t key[CELLA_MAIL_KEY_SIZE],
+                                   struct cella_history_sender **ret_sender, struct cella_error *error) {
+    struct cella_keep_sender kept;
+    struct cella_history_sender *sender = NULL;
+    enum cella_status status = cella_kept_state_load(history);
+    if (status == CELLA_OK)
+        status = cella_kept_sender_load(history, key, &kept);
+    if (status == CELLA_NOT_FOUND) {
+        *ret_sender = NULL;
+        return CELLA_OK;
+    }
+    if (status != CELLA_OK)
+        return cella_fail(error, status, "what is kept of a sender cannot be read");
+    status = find_or_make(history, key, &sender, error);
+    if (status != CELLA_OK)
+        return status;
+    sender->kept = kept;
+    *ret_sender = sender;
+    return CELLA_OK;
 }
 
-void cella_history_abort(struct cella_history_sender *sender, struct cella_history_topic *topic) {
-    CELLA_ASSERT(topic->busy && sender->pins > 0);
-    topic->busy = false;
-    sender->pins--;
+enum cella_status cella_history_start(struct cella_history *history, struct cella_error *error) {
+    if (history->keep == NULL || history->leaving == NULL)
+        return CELLA_OK;
+    enum cella_status status = drop_forgotten(history);
+    return status == CELLA_OK ? CELLA_OK : cella_fail(error, status, "a forgotten sender");
+}
+
+enum cella_status cella_history_open(struct cella_history *history, const uint8_t key[CELLA_MAIL_KEY_SIZE],
+                                     struct cella_history_sender **ret_sender, struct cella_error *error) {
+    if (history->keep != NULL)
+        return open_kept(history, key, ret_sender, error);
+    *ret_sender = cella_history_find(history, key);
+    return CELLA_OK;
+}
+
+enum cella_status cella_history_store(struct cella_history *history,
+                                      const struct cella_history_sender *sender, struct cella_error *error) {
+    if (history->keep == NULL)
+        return CELLA_OK;
+    enum cella_status status = cella_kept_sender_store(history, sender->key, &sender->kept);
+    if (status == CELLA_OK)
+        status = cella_kept_state_store(history);
+    return status == CELLA_OK ? CELLA_OK : cella_fail(error, status, "a sender cannot be kept");
+}
+
+void cella_history_release(struct cella_history *history, struct cella_history_sender *sender) {
+    if (history->keep == NULL || sender == NULL)
+        return;
+    for (struct cella_history_topic **place = &sender->topics; *place != NULL;) {
+        struct cella_history_topic *topic = *place;
+        if (topic->busy || topic->attempts != NULL) {
+            place = &topic->next;
+            continue;
+        }
+        *place = topic->next;
+        cella_history_topic_free(history, topic);
+    }
+    if (sender->pins == 0 && sender->sessions == NULL && sender->topics == NULL && !sender->is_leaving)
+        remove_sender(history, sender);
+}
+
+/* Everything that a forgotten sender has sent names its birth; the floor goes above it, so that none of it
+ * can come back as if it were new. */
+static void raise_floor(struct cella_history *history, const struct cella_keep_sender *kept) {
+    if (kept->has_birth && kept->birth >= history->kept.floor)
+        history->kept.floor = kept->birth + 1;
+    if (history->clock < history->kept.floor)
+        history->clock = history->kept.floor;
+    history->kept.forgotten++;
+}
+
+static enum cella_status forget_oldest(struct cella_history *history) {
+    for (struct cella_table_node *node = history->senders.oldest; node != NULL; node = node->newer) {
+        struct cella_history_sender *sender = CELLA_TABLE_ENTRY(node, struct cella_history_sender, node);
+        if (sender->pins > 0)
+            continue;
+        raise_floor(history, &sender->kept);
+        remove_sender(history, sender);
+        return CELLA_OK;
+    }
+    return CELLA_LIMIT;
+}
+
+static enum cella_status forget_kept(struct cella_history *history) {
+    uint8_t key[CELLA_MAIL_KEY_SIZE];
+    struct cella_keep_sender kept;
+    enum cella_status status = cella_kept_oldest(history, key, &kept);
+    if (status == CELLA_OK)
+        status = cella_kept_remove(history, key, &kept);
+    if (status != CELLA_OK)
+        return status;
+    raise_floor(history, &kept);
+    struct cella_history_sender *sender = cella_history_find(history, key);
+    if (sender != NULL && !sender->is_leaving) {
+        sender->is_leaving = true;
+        sender->leaving_next = history->leaving;
+        history->leaving = sender;
+    }
+    return CELLA_OK;
+}
+
+/* Room for one more. A limit that was lowered is reached step by step. */
+static enum cella_status make_room(struct cella_history *history, struct cella_error *error) {
+    enum cella_status status = CELLA_OK;
+    if (history->keep == NULL) {
+        if (history->senders.count >= history->limits.max_senders)
+            status = forget_oldest(history);
+    } else {
+        for (unsigned i = 0; i < 2 && status == CELLA_OK; i++)
+            if (history->kept.senders >= history->limits.max_senders)
+                status = forget_kept(history);
+    }
+    if (status == CELLA_LIMIT)
+        return cella_fail(error, status, "all %u senders that max_senders allows have open requests",
+                          history->limits.max_senders);
+    return status == CELLA_OK ? CELLA_OK : cella_fail(error, status, "a sender cannot be forgotten");
+}
+
+enum cella_status cella_history_add(struct cella_history *history, const uint8_t key[CELLA_MAIL_KEY_SIZE],
+                                    struct cella_history_sender **ret_sender, struct cella_error *error) {
+    struct cella_history_sender *sender = NULL;
+    enum cella_status status = make_room(history, error);
+    if (status == CELLA_OK)
+        status = find_or_make(history, key, &sender, error);
+    if (status != CELLA_OK)
+        return status;
+    if (history->keep != NULL) {
+        sender->kept = (struct cella_keep_sender){.has_route = false};
+        history->kept.senders++;
+        status = cella_kept_sender_place(history, sender);
+    }
+    if (status != CELLA_OK) {
+        cella_history_release(history, sender);
+        return cella_fail(error, status, "a sender cannot be kept");
+    }
+    history->clock++;
+    *ret_sender = sender;
+    return CELLA_OK;
 }

@@ -4,6 +4,7 @@
 #include "base/secret.h"
 #include "base/writer.h"
 #include "crypto/random.h"
+#include "mail/kept.h"
 #include "mail/mailbox_internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -25,33 +26,38 @@ static struct cella_mailbox_limits fill_limits(const struct cella_mailbox_limits
         .max_topics = (uint32_t)or_default(limits->max_topics, 64),
         .max_stored_reply = or_default(limits->max_stored_reply, 64 << 10),
         .max_stored_bytes = or_default(limits->max_stored_bytes, 16 << 20),
+        .max_outbox = or_default(limits->max_outbox, 1 << 20),
     };
 }
 
 static enum cella_status fill(struct cella_mailbox *mailbox, const struct cella_mailbox_options *options) {
     mailbox->limits = fill_limits(&options->limits);
+    if (options->keep != NULL && mailbox->limits.max_stored_reply > CELLA_KEEP_REPLY_MAX)
+        mailbox->limits.max_stored_reply = CELLA_KEEP_REPLY_MAX;
     enum cella_status status = cella_x25519_copy(&mailbox->session_key, options->session_key);
     if (status == CELLA_OK && options->mailbox_key != NULL) {
         status = cella_x25519_copy(&mailbox->mailbox_key, options->mailbox_key);
         mailbox->mailbox_generation = options->mailbox_generation;
     }
     if (status == CELLA_OK)
-        status = cella_random(mailbox->fingerprint_key, sizeof mailbox->fingerprint_key);
-    if (status == CELLA_OK)
-        status = cella_history_init(&mailbox->history, &mailbox->limits);
+        status = cella_history_init(&mailbox->history, &mailbox->limits, options->keep, options->first_clock);
     if (status == CELLA_OK)
         status = cella_table_init(&mailbox->sessions, mailbox->limits.max_sessions);
     mailbox->history.forget = forget;
     mailbox->history.forget_context = mailbox;
-    return status;
+    if (status != CELLA_OK)
+        return status;
+    return options->keep != NULL ? cella_kept_start(&mailbox->history, mailbox->fingerprint_key)
+                                 : cella_random(mailbox->fingerprint_key, sizeof mailbox->fingerprint_key);
 }
 
 enum cella_status cella_mailbox_new(const struct cella_mailbox_options *options,
                                     struct cella_mailbox **ret_mailbox, struct cella_error *error) {
     if (options->session_key == NULL || (options->mailbox_key != NULL) != (options->mailbox_generation != 0))
         return cella_fail(error, CELLA_ARGUMENT, "a mailbox key and its generation belong together");
-    if (options->keep != NULL)
-        return cella_fail(error, CELLA_UNSUPPORTED, "kept state");
+    /* The mailbox key outlives an instance; attempts that failed are remembered by the instance only. */
+    if (options->keep != NULL && options->mailbox_key != NULL)
+        return cella_fail(error, CELLA_ARGUMENT, "a mailbox key with kept state");
     if (options->limits.max_mail_size > CELLA_MAIL_BODY_MAX)
         return cella_fail(error, CELLA_ARGUMENT, "max_mail_size is over %llu",
                           (unsigned long long)CELLA_MAIL_BODY_MAX);
@@ -234,168 +240,62 @@ enum cella_status cella_mailbox_mail_feed(struct cella_mailbox_mail *mail, struc
     return status;
 }
 
-/* An opening that names a live session: the same client's is a replay, another's an accident or worse. */
-static enum cella_status check_session_id(struct cella_mailbox_mail *mail, struct cella_error *error) {
-    if (mail->opener.header.kind != CELLA_MAIL_SESSION_OPEN)
-        return CELLA_OK;
-    struct cella_mailbox_session *session =
-        cella_mailbox_session_find(mail->mailbox, mail->opener.header.session_id);
-    if (session == NULL)
-        return CELLA_OK;
-    if (memcmp(session->sender_key, mail->view.sender, CELLA_MAIL_KEY_SIZE) == 0)
-        return cella_fail(error, CELLA_MAIL_REPLAY, "this session was opened before");
-    return cella_fail(error, CELLA_MAIL_SESSION_UNKNOWN, "the session id is taken, choose another");
-}
-
-static enum cella_status begin_request(struct cella_mailbox_mail *mail, struct cella_history_request *request,
-                                       struct cella_history_sender *sender, struct cella_error *error) {
-    struct cella_history *history = &mail->mailbox->history;
-    struct cella_history_topic *topic = NULL;
-    enum cella_status status = cella_history_begin(history, sender, request, &topic, &mail->verdict, error);
-    if (status != CELLA_OK)
-        return status;
-    if (mail->verdict == CELLA_MAILBOX_RUN) {
-        mail->sender = sender;
-        mail->topic_entry = topic;
-        mail->state = CELLA_MAIL_RUNNING;
-        return CELLA_OK;
-    }
-    mail->has_stored = topic->reply_state == CELLA_REPLY_STORED;
-    if (mail->has_stored) {
-        mail->stored = malloc(topic->reply_size + 1);
-        if (mail->stored == NULL)
-            return cella_fail(error, CELLA_NO_MEMORY, "a reply that was kept");
-        memcpy(mail->stored, topic->reply, topic->reply_size);
-        mail->stored_size = topic->reply_size;
-    }
-    mail->state = CELLA_MAIL_ANSWERABLE;
-    return CELLA_OK;
-}
-
-void cella_mailbox_take_route(const struct cella_mailbox_mail *mail, struct cella_history_sender *sender,
-                              bool is_new) {
-    if (sender->has_route && !is_new)
-        return;
-    memcpy(sender->route, mail->route, sizeof sender->route);
-    sender->has_route = true;
-}
-
-static enum cella_status begin_locked(struct cella_mailbox_mail *mail, struct cella_history_request *request,
-                                      struct cella_error *error) {
-    struct cella_mailbox *mailbox = mail->mailbox;
-    struct cella_history_sender *sender = mail->session != NULL ? mail->session->sender : NULL;
-    if (sender == NULL)
-        sender = cella_history_find(&mailbox->history, mail->view.sender);
-    enum cella_status status = check_session_id(mail, error);
-    /* Before the sender gets a place: old mail must not push out those who are remembered. */
-    if (status == CELLA_OK && sender == NULL && mail->opener.header.role == CELLA_MAIL_REQUEST)
-        status = cella_history_check_new(&mailbox->history, request->birth, error);
-    if (status == CELLA_OK && sender == NULL)
-        status = cella_history_sender(&mailbox->history, mail->view.sender, &sender, error);
-    if (status != CELLA_OK)
-        return status;
-    cella_mailbox_take_route(mail, sender, false);
-    if (mail->session != NULL)
-        cella_mailbox_session_used(mailbox, mail->session);
-    if (mail->opener.header.role == CELLA_MAIL_REQUEST) {
-        status = begin_request(mail, request, sender, error);
-        if (status == CELLA_OK)
-            cella_mailbox_take_route(mail, sender,
-                                     mail->session != NULL || mail->verdict == CELLA_MAILBOX_RUN);
-        return status;
-    }
-    mail->verdict = mail->opener.header.role == CELLA_MAIL_HELLO ? CELLA_MAILBOX_HELLO : CELLA_MAILBOX_ACK;
-    mail->state = CELLA_MAIL_ANSWERABLE;
-    return CELLA_OK;
-}
-
-/* A query is in no order with anything. */
-static enum cella_status begin_query(struct cella_mailbox_mail *mail) {
-    cella_mailbox_session_used(mail->mailbox, mail->session);
-    mail->verdict = CELLA_MAILBOX_QUERY;
-    mail->state = CELLA_MAIL_ANSWERABLE;
-    return CELLA_OK;
-}
-
-enum cella_status cella_mailbox_mail_begin(struct cella_mailbox_mail *mail,
-                                           enum cella_mailbox_verdict *ret_verdict,
-                                           struct cella_error *error) {
-    const struct cella_mail_header *header = &mail->opener.header;
-    if (mail->state != CELLA_MAIL_ARRIVING)
-        return cella_fail(error, CELLA_ARGUMENT, "the mail was begun already");
-    if (!mail->opener.complete || mail->opener.failed)
-        return cella_fail(error, CELLA_MAIL_REFUSED, "the mail does not open");
-    bool bare = header->role == CELLA_MAIL_HELLO || header->role == CELLA_MAIL_ACK;
-    if (bare && mail->opener.body_size > 0)
-        return cella_fail(error, CELLA_MAIL_MALFORMED, "a %s with a body",
-                          cella_mail_role_name(header->role));
-    if (header->topic.size > 0)
-        memcpy(mail->topic, header->topic.data, header->topic.size);
-    mail->view.topic = mail->topic;
-    mail->view.sequence = header->sequence;
-    mail->view.envelope = header->envelope;
-    mail->view.body = CELLA_BYTES(mail->opener.body, mail->opener.body_size);
-    struct cella_history_request request = {.topic = header->topic,
-                                            .sequence = header->sequence,
-                                            .birth = header->birth,
-                                            .in_session = mail->session != NULL};
-    memcpy(request.mail_id, mail->id, sizeof request.mail_id);
-    memcpy(request.fingerprint, mail->request_fingerprint, sizeof request.fingerprint);
-    pthread_mutex_lock(&mail->mailbox->lock);
-    enum cella_status status =
-        header->role == CELLA_MAIL_QUERY ? begin_query(mail) : begin_locked(mail, &request, error);
-    pthread_mutex_unlock(&mail->mailbox->lock);
-    if (status == CELLA_OK)
-        *ret_verdict = mail->verdict;
-    return status;
-}
-
-bool cella_mailbox_mail_is_query(const struct cella_mailbox_mail *mail) {
-    return mail->opener.complete && mail->opener.header.role == CELLA_MAIL_QUERY;
-}
-
-struct cella_bytes cella_mailbox_mail_context(const struct cella_mailbox_mail *mail) {
-    return mail->opener.complete ? mail->opener.header.context : (struct cella_bytes){0};
-}
-
-enum cella_status cella_mailbox_collected(struct cella_mailbox_mail *mail, uint64_t number,
-                                          struct cella_error *error) {
-    return CELLA_OK;
-}
-
-const struct cella_mail *cella_mailbox_mail_view(const struct cella_mailbox_mail *mail) {
-    return &mail->view;
-}
-
 enum cella_status cella_mailbox_mail_commit(struct cella_mailbox_mail *mail,
                                             const struct cella_bytes *reply) {
+    struct cella_mailbox *mailbox = mail->mailbox;
     if (mail->state != CELLA_MAIL_RUNNING)
         return CELLA_ARGUMENT;
-    pthread_mutex_lock(&mail->mailbox->lock);
-    cella_history_commit(&mail->mailbox->history, mail->sender, mail->topic_entry, reply);
-    pthread_mutex_unlock(&mail->mailbox->lock);
+    pthread_mutex_lock(&mailbox->lock);
+    enum cella_status status =
+        cella_history_commit(&mailbox->history, mail->sender, mail->topic_entry, reply);
+    pthread_mutex_unlock(&mailbox->lock);
+    if (status != CELLA_OK)
+        return status;
+    mail->topic_entry = NULL;
+    mail->committed = mailbox->history.keep != NULL;
     mail->state = CELLA_MAIL_ANSWERABLE;
     return CELLA_OK;
 }
 
 void cella_mailbox_mail_abort(struct cella_mailbox_mail *mail) {
-    if (mail->state != CELLA_MAIL_RUNNING)
+    bool kept = mail->mailbox->history.keep != NULL;
+    if (mail->state != CELLA_MAIL_RUNNING && !(kept && mail->state == CELLA_MAIL_ANSWERABLE))
         return;
-    pthread_mutex_lock(&mail->mailbox->lock);
-    cella_history_abort(mail->sender, mail->topic_entry);
-    pthread_mutex_unlock(&mail->mailbox->lock);
+    if (mail->topic_entry != NULL) {
+        pthread_mutex_lock(&mail->mailbox->lock);
+        cella_history_abort(mail->topic_entry);
+        pthread_mutex_unlock(&mail->mailbox->lock);
+    }
+    mail->topic_entry = NULL;
+    mail->committed = false;
     mail->state = CELLA_MAIL_ENDED;
+}
+
+/* Gives back what the mail has of the mailbox. */
+static void leave(struct cella_mailbox_mail *mail) {
+    struct cella_mailbox *mailbox = mail->mailbox;
+    struct cella_history_sender *sender = mail->sender;
+    const struct cella_mail_header *header = &mail->opener.header;
+    if (mail->session == NULL && sender == NULL)
+        return;
+    pthread_mutex_lock(&mailbox->lock);
+    if (mail->session != NULL)
+        cella_mailbox_session_release(mail->session);
+    if (sender != NULL) {
+        if (mail->committed)
+            cella_history_settle(&mailbox->history, sender, header->topic, header->birth, header->sequence);
+        sender->pins--;
+        cella_history_release(&mailbox->history, sender);
+    }
+    pthread_mutex_unlock(&mailbox->lock);
 }
 
 void cella_mailbox_mail_free(struct cella_mailbox_mail *mail) {
     if (mail == NULL)
         return;
-    cella_mailbox_mail_abort(mail);
-    if (mail->session != NULL) {
-        pthread_mutex_lock(&mail->mailbox->lock);
-        cella_mailbox_session_release(mail->session);
-        pthread_mutex_unlock(&mail->mailbox->lock);
-    }
+    if (mail->state == CELLA_MAIL_RUNNING)
+        cella_mailbox_mail_abort(mail);
+    leave(mail);
     cella_mail_opener_deinit(&mail->opener);
     cella_noise_handshake_deinit(&mail->handshake);
     cella_noise_cipher_deinit(&mail->receive);
@@ -405,19 +305,23 @@ void cella_mailbox_mail_free(struct cella_mailbox_mail *mail) {
 }
 
 bool cella_mailbox_knows(struct cella_mailbox *mailbox, const uint8_t recipient[CELLA_MAIL_KEY_SIZE]) {
+    struct cella_history *history = &mailbox->history;
+    struct cella_keep_sender kept;
     pthread_mutex_lock(&mailbox->lock);
-    bool known = cella_history_find(&mailbox->history, recipient) != NULL;
+    bool known = history->keep != NULL ? cella_kept_sender_load(history, recipient, &kept) == CELLA_OK
+                                       : cella_history_find(history, recipient) != NULL;
     pthread_mutex_unlock(&mailbox->lock);
     return known;
 }
 
 void cella_mailbox_count(struct cella_mailbox *mailbox, struct cella_mailbox_counts *ret_counts) {
+    const struct cella_history *history = &mailbox->history;
     pthread_mutex_lock(&mailbox->lock);
     *ret_counts = (struct cella_mailbox_counts){
-        .senders = mailbox->history.senders.count,
+        .senders = history->keep != NULL ? (uint32_t)history->kept.senders : history->senders.count,
         .sessions = mailbox->sessions.count,
-        .stored_bytes = mailbox->history.stored_bytes,
-        .forgotten_senders = mailbox->history.forgotten,
+        .stored_bytes = history->kept.stored_bytes,
+        .forgotten_senders = history->kept.forgotten,
     };
     pthread_mutex_unlock(&mailbox->lock);
 }

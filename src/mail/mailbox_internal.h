@@ -60,14 +60,59 @@ struct cella_mailbox_mail {
     enum cella_mailbox_verdict verdict;
     uint8_t route[CELLA_MAIL_ROUTE_SIZE];
     uint8_t id[CELLA_MAIL_ID_SIZE];
-    struct cella_history_sender *sender; /* while RUNNING: pinned */
-    struct cella_history_topic *topic_entry;
+    struct cella_history_sender *sender;     /* pinned from begin on, but for a query */
+    struct cella_history_topic *topic_entry; /* while RUNNING */
+    bool committed;                          /* with `keep` */
+    unsigned again_count;                    /* posts that were sent again with this mail */
+    uint64_t again_bytes;
     bool has_stored; /* REPEAT: the reply to send again, NULL for "done" */
     uint8_t *stored;
     size_t stored_size;
     struct cella_mail view;
     char topic[CELLA_MAIL_TOPIC_MAX + 1];
 };
+
+/* A post, sealed later. In memory everything that can fail has been done; one that is kept is in the outbox,
+ * and has but copies here. */
+struct cella_mailbox_prepared {
+    struct cella_mailbox *mailbox;
+    struct cella_mail_header header; /* in memory all but sequence and birth */
+    size_t body_size;
+    uint8_t *stream; /* body, padding, trailer; of one that is kept only the body */
+    size_t stream_size;
+    /* in memory */
+    struct cella_history_sender *sender; /* pinned, as is the topic */
+    struct cella_history_topic *topic;
+    struct cella_mailbox_session *session;  /* referenced; NULL: one-shot */
+    struct cella_noise_handshake handshake; /* of one-shot mail, prepared */
+    uint8_t *out;                           /* room for either way */
+    /* kept */
+    uint8_t recipient[CELLA_MAIL_KEY_SIZE];
+    uint8_t route[CELLA_MAIL_ROUTE_SIZE];
+    char topic_name[CELLA_MAIL_TOPIC_MAX + 1];
+};
+
+/* mailbox_outbox.c: posts that are kept. The first two need the mailbox's lock. */
+enum cella_status cella_mailbox_outbox_put(struct cella_mailbox *mailbox,
+                                           const uint8_t recipient[CELLA_MAIL_KEY_SIZE],
+                                           struct cella_bytes topic, struct cella_bytes body,
+                                           struct cella_mailbox_prepared **ret_prepared,
+                                           struct cella_error *error);
+/* The sender has a new session: what it has not collected is to be sent again. */
+void cella_mailbox_outbox_rewind(const struct cella_mailbox *mailbox, struct cella_history_sender *sender);
+enum cella_status cella_mailbox_outbox_seal(struct cella_mailbox_prepared *prepared,
+                                            struct cella_bytes context, struct cella_mailbox_post *ret_post);
+
+/* mailbox_seal.c: `out` has the size that cella_mail_size gives. The first takes the session's next number.
+ */
+enum cella_status cella_mailbox_seal_in_session(struct cella_mailbox_session *session,
+                                                struct cella_mail_header *header, struct cella_bytes body,
+                                                uint8_t *out, struct cella_error *error);
+enum cella_status cella_mailbox_seal_one_shot(const struct cella_mailbox *mailbox,
+                                              const struct cella_x25519_key *own,
+                                              const uint8_t recipient[CELLA_MAIL_KEY_SIZE],
+                                              const struct cella_mail_header *header, struct cella_bytes body,
+                                              uint8_t *out);
 
 /* All need the mailbox's lock. */
 

@@ -7,19 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct cella_mailbox_prepared {
-    struct cella_mailbox *mailbox;
-    struct cella_history_sender *sender; /* pinned, as is the topic */
-    struct cella_history_topic *topic;
-    struct cella_mailbox_session *session;  /* referenced; NULL: one-shot */
-    struct cella_noise_handshake handshake; /* of one-shot mail, prepared */
-    struct cella_mail_header header;        /* all but sequence and birth */
-    uint8_t *stream;                        /* body, padding, trailer */
-    size_t stream_size;
-    size_t body_size;
-    uint8_t *out; /* room for either way */
-};
-
 static struct cella_noise_setup one_shot_setup(const struct cella_mailbox_prepared *prepared) {
     return (struct cella_noise_setup){.pattern = CELLA_NOISE_X,
                                       .initiator = true,
@@ -91,6 +78,13 @@ enum cella_status cella_mailbox_post_prepare(struct cella_mailbox *mailbox,
     if (body.size > mailbox->limits.max_mail_size)
         return cella_fail(error, CELLA_LIMIT, "the post is over max_mail_size of %llu bytes",
                           (unsigned long long)mailbox->limits.max_mail_size);
+    if (mailbox->history.keep != NULL) {
+        pthread_mutex_lock(&mailbox->lock);
+        enum cella_status status =
+            cella_mailbox_outbox_put(mailbox, recipient, name, body, ret_prepared, error);
+        pthread_mutex_unlock(&mailbox->lock);
+        return status;
+    }
     struct cella_mailbox_prepared *prepared = calloc(1, sizeof *prepared);
     if (prepared == NULL)
         return cella_fail(error, CELLA_NO_MEMORY, "a post");
@@ -191,7 +185,7 @@ static void seal(struct cella_mailbox_prepared *prepared, struct cella_mailbox_p
     pthread_mutex_lock(&mailbox->lock);
     prepared->header.sequence = prepared->topic->post_sequence++;
     prepared->header.birth = mailbox->history.clock;
-    memcpy(ret_post->route, prepared->sender->route, sizeof ret_post->route);
+    memcpy(ret_post->route, prepared->sender->kept.route, sizeof ret_post->route);
     bool in_session =
         prepared->session != NULL && cella_mailbox_session_takes_posts(prepared->session, prepared->sender);
     pthread_mutex_unlock(&mailbox->lock);
@@ -205,8 +199,10 @@ static void seal(struct cella_mailbox_prepared *prepared, struct cella_mailbox_p
 
 enum cella_status cella_mailbox_post_seal(struct cella_mailbox_prepared *prepared, struct cella_bytes context,
                                           struct cella_mailbox_post *ret_post) {
-    enum cella_status status = take_context(prepared, context);
-    if (status == CELLA_OK)
+    bool is_kept = prepared->mailbox->history.keep != NULL;
+    enum cella_status status =
+        is_kept ? cella_mailbox_outbox_seal(prepared, context, ret_post) : take_context(prepared, context);
+    if (status == CELLA_OK && !is_kept)
         seal(prepared, ret_post);
     end(prepared);
     return status;
@@ -215,10 +211,4 @@ enum cella_status cella_mailbox_post_seal(struct cella_mailbox_prepared *prepare
 void cella_mailbox_post_cancel(struct cella_mailbox_prepared *prepared) {
     if (prepared != NULL)
         end(prepared);
-}
-
-enum cella_status cella_mailbox_again(struct cella_mailbox_mail *mail,
-                                      struct cella_mailbox_prepared **ret_prepared,
-                                      struct cella_error *error) {
-    return CELLA_NOT_FOUND;
 }

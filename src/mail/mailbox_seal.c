@@ -52,9 +52,9 @@ uint64_t cella_mailbox_reply_size(const struct cella_mailbox_mail *mail, const s
     return cella_mail_size(&header, body.size);
 }
 
-static enum cella_status seal_in_session(struct cella_mailbox_session *session,
-                                         struct cella_mail_header *header, struct cella_bytes body,
-                                         uint8_t *out, struct cella_error *error) {
+enum cella_status cella_mailbox_seal_in_session(struct cella_mailbox_session *session,
+                                                struct cella_mail_header *header, struct cella_bytes body,
+                                                uint8_t *out, struct cella_error *error) {
     struct cella_mail_sealer sealer = {.cipher = &session->send, .lock = &session->lock};
     enum cella_status status = cella_mailbox_session_next(session, &header->number);
     if (status != CELLA_OK)
@@ -65,11 +65,11 @@ static enum cella_status seal_in_session(struct cella_mailbox_session *session,
     return status;
 }
 
-static enum cella_status seal_one_shot(const struct cella_mailbox *mailbox,
-                                       const struct cella_x25519_key *own,
-                                       const uint8_t recipient[CELLA_MAIL_KEY_SIZE],
-                                       const struct cella_mail_header *header, struct cella_bytes body,
-                                       uint8_t *out) {
+enum cella_status cella_mailbox_seal_one_shot(const struct cella_mailbox *mailbox,
+                                              const struct cella_x25519_key *own,
+                                              const uint8_t recipient[CELLA_MAIL_KEY_SIZE],
+                                              const struct cella_mail_header *header, struct cella_bytes body,
+                                              uint8_t *out) {
     struct cella_noise_handshake handshake = {0};
     struct cella_mail_sealer sealer = {
         .header = *header,
@@ -106,15 +106,10 @@ static enum cella_status seal_accept(struct cella_mailbox_mail *mail, const stru
 static enum cella_status install(struct cella_mailbox_mail *mail, struct cella_mailbox_session *session,
                                  struct cella_error *error) {
     struct cella_mailbox *mailbox = mail->mailbox;
-    struct cella_history_sender *sender = NULL;
     if (cella_mailbox_session_find(mailbox, session->id) != NULL)
         return cella_fail(error, CELLA_MAIL_SESSION_UNKNOWN, "the session id is taken, choose another");
-    enum cella_status status = cella_history_sender(&mailbox->history, mail->view.sender, &sender, error);
-    if (status != CELLA_OK)
-        return status;
-    cella_mailbox_take_route(mail, sender, false);
-    cella_mailbox_session_add(mailbox, sender, session);
-    return status;
+    cella_mailbox_session_add(mailbox, mail->sender, session);
+    return CELLA_OK;
 }
 
 static enum cella_status accept_session(struct cella_mailbox_mail *mail, struct cella_mail_header *header,
@@ -162,7 +157,8 @@ enum cella_status cella_mailbox_reply_seal(struct cella_mailbox_mail *mail, cons
     header.birth = mailbox->history.clock;
     pthread_mutex_unlock(&mailbox->lock);
     if (header.kind == CELLA_MAIL_SESSION)
-        return seal_in_session(mail->session, &header, body, out, error);
-    enum cella_status status = seal_one_shot(mailbox, mail->key, mail->view.sender, &header, body, out);
+        return cella_mailbox_seal_in_session(mail->session, &header, body, out, error);
+    enum cella_status status =
+        cella_mailbox_seal_one_shot(mailbox, mail->key, mail->view.sender, &header, body, out);
     return status == CELLA_OK ? CELLA_OK : cella_fail(error, status, "the reply could not be sealed");
 }

@@ -28,14 +28,16 @@ void cella_mailbox_session_release(struct cella_mailbox_session *session) {
 }
 
 void cella_mailbox_session_close(struct cella_mailbox *mailbox, struct cella_mailbox_session *session) {
-    struct cella_mailbox_session **place = &session->sender->sessions;
+    struct cella_history_sender *sender = session->sender;
+    struct cella_mailbox_session **place = &sender->sessions;
     while (*place != session)
         place = &(*place)->next;
     *place = session->next;
-    session->sender->session_count--;
+    sender->session_count--;
     session->sender = NULL;
     cella_table_remove(&mailbox->sessions, &session->node);
     cella_mailbox_session_release(session);
+    cella_history_release(&mailbox->history, sender);
 }
 
 void cella_mailbox_session_add(struct cella_mailbox *mailbox, struct cella_history_sender *sender,
