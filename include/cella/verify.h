@@ -11,6 +11,8 @@
 
 #define CELLA_NONCE_SIZE    32
 #define CELLA_VAULT_ID_SIZE 32
+/* What a vault is from its beginning on (formats/genesis.md); its SHA-256 is the vault id. */
+#define CELLA_GENESIS_SIZE_MAX 768
 /* Larger attestations are refused unread. */
 #define CELLA_ATTESTATION_SIZE_MAX 262144
 
@@ -40,8 +42,10 @@ struct cella_statement {
     uint8_t signing_key[32]; /* Ed25519 */
     bool has_mailbox;
     uint32_t mailbox_generation;
-    uint8_t mailbox_key[32]; /* X25519 */
-    uint8_t vault_id[CELLA_VAULT_ID_SIZE];
+    uint8_t mailbox_key[32];               /* X25519 */
+    uint8_t vault_id[CELLA_VAULT_ID_SIZE]; /* SHA-256 of genesis */
+    size_t genesis_size;                   /* 0: no vault */
+    uint8_t genesis[CELLA_GENESIS_SIZE_MAX];
     uint8_t warden_group[32];
     uint64_t warden_lineage;
     uint8_t warden_constraint[32]; /* digest of the wardens' constraint, cella_constraint_digest() */

@@ -15,7 +15,7 @@ enum field {
     FIELD_SESSION_KEY = 1,
     FIELD_SIGNING_KEY = 2,
     FIELD_MAILBOX = 3,
-    FIELD_VAULT_ID = 4,
+    FIELD_GENESIS = 4,
     FIELD_WARDEN_GROUP = 5,
     FIELD_WARDEN_CONSTRAINT = 6,
     FIELD_FRESHNESS = 7,
@@ -43,10 +43,18 @@ const char *cella_freshness_name(enum cella_freshness freshness) {
     return "UNKNOWN";
 }
 
+static bool vault_id_fits(const struct cella_statement *statement) {
+    uint8_t vault_id[CELLA_SHA256_SIZE];
+    if (statement->genesis_size == 0)
+        return is_zero(statement->vault_id);
+    cella_sha256(statement->genesis, statement->genesis_size, vault_id);
+    return memcmp(vault_id, statement->vault_id, sizeof vault_id) == 0;
+}
+
 /* The sentence that a statement's fields break, or NULL. A statement that contradicts itself could be read in
  * two ways, so it neither leaves nor enters. */
 static const char *contradiction(const struct cella_statement *statement) {
-    bool vault = !is_zero(statement->vault_id);
+    bool vault = statement->genesis_size > 0;
     bool wardens = !is_zero(statement->warden_group);
     bool guarded = statement->freshness == CELLA_FRESHNESS_WARDENS ||
                    statement->freshness == CELLA_FRESHNESS_UNCONFIRMED;
@@ -54,6 +62,10 @@ static const char *contradiction(const struct cella_statement *statement) {
         return "the session key or the signing key is missing";
     if (statement->has_mailbox && is_zero(statement->mailbox_key))
         return "the mailbox key is zero";
+    if (statement->genesis_size > sizeof statement->genesis)
+        return "the vault's genesis is too large";
+    if (!vault_id_fits(statement))
+        return "the vault id is not that of the vault's genesis";
     if (wardens && !vault)
         return "a warden group without a vault";
     if (guarded != wardens && statement->freshness != CELLA_FRESHNESS_UNKNOWN)
@@ -100,8 +112,8 @@ enum cella_status cella_statement_write(const struct cella_statement *statement,
         cella_write_u32(&writer, statement->mailbox_generation);
         cella_write_bytes(&writer, statement->mailbox_key, sizeof statement->mailbox_key);
     }
-    if (!is_zero(statement->vault_id))
-        write_field(&writer, FIELD_VAULT_ID, statement->vault_id, sizeof statement->vault_id);
+    if (statement->genesis_size > 0)
+        write_field(&writer, FIELD_GENESIS, statement->genesis, statement->genesis_size);
     if (!is_zero(statement->warden_group))
         write_wardens(&writer, statement);
     cella_write_u16(&writer, FIELD_FRESHNESS);
@@ -128,11 +140,14 @@ static enum cella_status read_field(struct cella_reader *reader, uint16_t number
         statement->mailbox_generation = cella_read_u32(reader);
         cella_read_copy(reader, statement->mailbox_key, sizeof statement->mailbox_key);
         return CELLA_OK;
-    case FIELD_VAULT_ID:
-        cella_read_copy(reader, statement->vault_id, sizeof statement->vault_id);
-        return is_zero(statement->vault_id)
-                   ? cella_fail(error, CELLA_DAMAGED, "instance statement: the vault id is zero")
-                   : CELLA_OK;
+    case FIELD_GENESIS:
+        statement->genesis_size = cella_reader_left(reader);
+        if (statement->genesis_size == 0 || statement->genesis_size > sizeof statement->genesis)
+            return cella_fail(error, CELLA_DAMAGED, "instance statement: the vault's genesis has %zu bytes",
+                              statement->genesis_size);
+        cella_read_copy(reader, statement->genesis, statement->genesis_size);
+        cella_sha256(statement->genesis, statement->genesis_size, statement->vault_id);
+        return CELLA_OK;
     case FIELD_WARDEN_GROUP:
         cella_read_copy(reader, statement->warden_group, sizeof statement->warden_group);
         statement->warden_lineage = cella_read_u64(reader);

@@ -6,11 +6,12 @@
 #include <cella/verify.h>
 
 /* Room for every statement that this release writes, and the largest that it reads. */
-#define CELLA_STATEMENT_SIZE_MAX 1024
+#define CELLA_STATEMENT_SIZE_MAX 2048
 #define CELLA_REPORT_DATA_SIZE   64
 
 /* Writes the statement to `out`. CELLA_ARGUMENT: fields that contradict each other (a warden group without a
- * vault, a freshness that does not fit); CELLA_TOO_SMALL: CELLA_STATEMENT_SIZE_MAX always suffices. */
+ * vault, a vault id that is not its genesis's, a freshness that does not fit); CELLA_TOO_SMALL:
+ * CELLA_STATEMENT_SIZE_MAX always suffices. */
 enum cella_status cella_statement_write(const struct cella_statement *statement, uint8_t *out,
                                         size_t capacity, size_t *ret_size, struct cella_error *error);
 

@@ -4,6 +4,7 @@
 #include "attest/statement.h"
 #include "base/calendar.h"
 #include "base/hex.h"
+#include "state/genesis.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -106,6 +107,22 @@ static bool is_zero(const uint8_t id[32]) {
     return memcmp(id, zeros, sizeof zeros) == 0;
 }
 
+/* Everything about the vault but its id is the vault's own word from its beginning. */
+static void put_vault(const struct out *out, const struct cella_statement *statement) {
+    struct cella_genesis genesis;
+    put_hex(out, "vault_id", "vault", statement->vault_id, 32);
+    if (cella_genesis_parse(CELLA_BYTES(statement->genesis, statement->genesis_size), &genesis, NULL) !=
+        CELLA_OK) {
+        put_text(out, "vault_kind", "kind of vault", "not known to this release");
+        return;
+    }
+    put_text(out, "vault_kind", "kind of vault",
+             genesis.kind == CELLA_VAULT_MACHINE ? "bound to one machine" : "not known to this release");
+    put_number(out, "vault_owners", "owners", genesis.owner_count);
+    if (genesis.owner_count > 0)
+        put_number(out, "vault_owner_threshold", "owners who must sign", genesis.owner_threshold);
+}
+
 static void put_statement(const struct out *out, const struct cella_statement *statement) {
     put_hex(out, "session_key", "session key", statement->session_key, 32);
     put_hex(out, "signing_key", "signing key", statement->signing_key, 32);
@@ -113,8 +130,8 @@ static void put_statement(const struct out *out, const struct cella_statement *s
         put_hex(out, "mailbox_key", "mailbox key", statement->mailbox_key, 32);
         put_number(out, "mailbox_generation", "mailbox generation", statement->mailbox_generation);
     }
-    if (!is_zero(statement->vault_id))
-        put_hex(out, "vault_id", "vault", statement->vault_id, 32);
+    if (statement->genesis_size > 0)
+        put_vault(out, statement);
     if (!is_zero(statement->warden_group)) {
         put_hex(out, "warden_group", "warden group", statement->warden_group, 32);
         put_number(out, "warden_lineage", "warden lineage", statement->warden_lineage);

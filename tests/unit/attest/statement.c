@@ -13,7 +13,9 @@ static struct cella_statement full(void) {
     memset(statement.session_key, 0x01, 32);
     memset(statement.signing_key, 0x02, 32);
     memset(statement.mailbox_key, 0x03, 32);
-    memset(statement.vault_id, 0x04, 32);
+    memset(statement.genesis, 0x04, 96);
+    statement.genesis_size = 96;
+    cella_sha256(statement.genesis, 96, statement.vault_id);
     memset(statement.warden_group, 0x05, 32);
     memset(statement.warden_constraint, 0x06, 32);
     return statement;
@@ -37,6 +39,9 @@ static void write_and_parse_give_the_same(void **state) {
     memset(&after, 0, sizeof after);
     assert_status(cella_statement_parse(write(&before), &after, NULL), CELLA_OK);
     assert_bytes(write(&after), write(&before));
+    assert_memory_equal(after.vault_id, before.vault_id, sizeof after.vault_id);
+    assert_bytes(CELLA_BYTES(after.genesis, after.genesis_size),
+                 CELLA_BYTES(before.genesis, before.genesis_size));
     assert_int_equal(after.mailbox_generation, 3);
     assert_true(after.warden_lineage == 5);
     assert_int_equal(after.warden_level, CELLA_LEVEL_STALE);
@@ -127,6 +132,15 @@ static void contradictions_are_never_written(void **state) {
     memset(statement.vault_id, 0, 32);
     assert_contradiction(&statement);
     statement = full();
+    statement.genesis[0] ^= 1;
+    assert_contradiction(&statement);
+    statement = full();
+    statement.genesis_size = 0;
+    assert_contradiction(&statement);
+    statement = full();
+    statement.genesis_size = CELLA_GENESIS_SIZE_MAX + 1;
+    assert_contradiction(&statement);
+    statement = full();
     memset(statement.warden_group, 0, 32);
     assert_contradiction(&statement);
     statement = full();
@@ -137,6 +151,44 @@ static void contradictions_are_never_written(void **state) {
     statement = full();
     statement.warden_level = (enum cella_level)0;
     assert_contradiction(&statement);
+}
+
+static void a_vault_bound_to_one_machine_needs_no_wardens(void **state) {
+    struct cella_statement statement = full(), parsed;
+    memset(statement.warden_group, 0, 32);
+    statement.freshness = CELLA_FRESHNESS_MACHINE;
+    assert_status(cella_statement_parse(write(&statement), &parsed, NULL), CELLA_OK);
+    assert_int_equal(parsed.freshness, CELLA_FRESHNESS_MACHINE);
+    statement.freshness = CELLA_FRESHNESS_NONE;
+    assert_contradiction(&statement);
+    statement.genesis_size = 0;
+    memset(statement.vault_id, 0, 32);
+    assert_true(accepts(NULL, write(&statement)));
+    statement.freshness = CELLA_FRESHNESS_MACHINE;
+    assert_contradiction(&statement);
+}
+
+static void the_largest_genesis_fits_and_a_larger_one_is_refused(void **state) {
+    struct cella_statement statement = full();
+    uint8_t out[CELLA_STATEMENT_SIZE_MAX];
+    statement.genesis_size = CELLA_GENESIS_SIZE_MAX;
+    cella_sha256(statement.genesis, statement.genesis_size, statement.vault_id);
+    struct cella_bytes good = write(&statement);
+    assert_true(accepts(NULL, good));
+    /* One byte more, in the same place: behind two keys and a mailbox key. */
+    enum { GENESIS = 6 + 36 + 36 + 40 };
+    memcpy(out, good.data, GENESIS + 4);
+    assert_int_equal(out[GENESIS], 4);
+    out[GENESIS + 2]++;
+    out[GENESIS + 4] = 0;
+    memcpy(out + GENESIS + 5, good.data + GENESIS + 4, good.size - GENESIS - 4);
+    assert_false(accepts(NULL, CELLA_BYTES(out, good.size + 1)));
+    /* And none. */
+    memcpy(out, good.data, GENESIS + 4);
+    out[GENESIS + 2] = out[GENESIS + 3] = 0;
+    size_t behind = GENESIS + 4 + CELLA_GENESIS_SIZE_MAX;
+    memcpy(out + GENESIS + 4, good.data + behind, good.size - behind);
+    assert_false(accepts(NULL, CELLA_BYTES(out, good.size - CELLA_GENESIS_SIZE_MAX)));
 }
 
 static void small_buffers_are_refused(void **state) {
@@ -158,6 +210,8 @@ int main(void) {
         cmocka_unit_test(an_unknown_optional_field_is_skipped_and_a_critical_one_refused),
         cmocka_unit_test(a_newer_version_is_named_as_such),
         cmocka_unit_test(contradictions_are_never_written),
+        cmocka_unit_test(a_vault_bound_to_one_machine_needs_no_wardens),
+        cmocka_unit_test(the_largest_genesis_fits_and_a_larger_one_is_refused),
         cmocka_unit_test(small_buffers_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
