@@ -43,7 +43,7 @@ def delete(key):
 
 contents = [
     (2, 2, struct.pack("<Q", 3)),
-    (3, 3, b""),
+    (3, 3, struct.pack("<Q", 3)),
     (1, 3, put(b"\x02account/alice", b"100") + delete(b"\x02account/bob") + put(b"\x02empty", b"")),
     (1, 3, put(b"\x02blob", bytes(i % 251 for i in range(9000)))),
 ]
