@@ -40,6 +40,10 @@ static void remember(struct cella_client *client, const struct cella_verdict *ve
     const struct cella_statement *statement = &verdict->statement;
     state->pinned = true;
     memcpy(state->vault_id, statement->vault_id, sizeof state->vault_id);
+    if (has_vault(statement)) {
+        memcpy(state->known.genesis, statement->genesis, statement->genesis_size);
+        state->known.genesis_size = statement->genesis_size;
+    }
     memcpy(state->warden_group, statement->warden_group, sizeof state->warden_group);
     state->warden_lineage = statement->warden_lineage;
     if (!verdict->simulated) {
