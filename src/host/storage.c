@@ -81,16 +81,21 @@ static void lane_wait(struct storage_lane *lane, int64_t until) {
     (void)pthread_cond_timedwait(&lane->changed, &lane->lock, &limit);
 }
 
-/* Background work that nobody waits for, one piece at a time between two writes; false: there was none. The
- * caller holds the lock. */
-static bool background_work(struct storage_lane *lane) {
+/* Background work that nobody waits for, one piece at a time between two writes; false: there was none now.
+ * The caller holds the lock. */
+static bool background_work(struct storage_lane *lane, int64_t *ret_retry_at) {
     struct cella_storage *storage = lane->storage;
-    if (!lane->background || (storage->removals == NULL && !storage->prepare_wanted))
+    if (!lane->background)
         return false;
-    storage->prepare_wanted = false;
+    bool prepare = storage->prepare_wanted && cella_storage_now_ms() >= storage->prepare_at;
+    if (storage->prepare_wanted && !prepare)
+        *ret_retry_at = storage->prepare_at;
+    if (storage->removals == NULL && !prepare)
+        return false;
+    storage->prepare_wanted = storage->prepare_wanted && !prepare;
     pthread_mutex_unlock(&lane->lock);
     (void)cella_storage_remove_one(storage);
-    bool more = cella_storage_prepare(storage);
+    bool more = prepare && cella_storage_prepare(storage);
     pthread_mutex_lock(&lane->lock);
     storage->prepare_wanted = storage->prepare_wanted || more;
     return true;
@@ -101,7 +106,7 @@ static void *lane_main(void *opaque) {
     pthread_mutex_lock(&lane->lock);
     while (!lane->closing) {
         int64_t retry_at = INT64_MAX;
-        bool worked = background_work(lane);
+        bool worked = background_work(lane, &retry_at);
         struct storage_file *file = lane->running != NULL ? NULL : cella_storage_runnable(lane, &retry_at);
         if (file != NULL) {
             lane->running = file;

@@ -75,12 +75,14 @@ static struct stretch find_stretch(struct cella_storage *storage) {
     struct storage_lane *lane = &storage->journal;
     struct stretch stretch = {.file = NULL};
     pthread_mutex_lock(&lane->lock);
-    for (size_t i = lane->file_count; i-- > 0 && stretch.file == NULL;) {
-        struct storage_file *file = lane->files[i];
-        if (file->file.kind != CELLA_STORE_SEGMENT || !file->named || file->failed != CELLA_OK)
-            continue;
-        stretch.spare = file->written_end >= STORAGE_SPARE_FROM;
+    struct storage_file *file = NULL;
+    for (size_t i = 0; i < lane->file_count; i++)
+        if (lane->files[i]->file.kind == CELLA_STORE_SEGMENT)
+            file = lane->files[i];
+    /* The newest one without a name may be in what was the spare. */
+    if (file != NULL && file->named && file->failed == CELLA_OK) {
         uint64_t to = file->written_end + cella_storage_ahead(file->written_end);
+        stretch.spare = file->written_end >= STORAGE_SPARE_FROM;
         stretch.file = file;
         stretch.from = file->prepared;
         if (to > file->prepared)
@@ -116,8 +118,6 @@ static enum cella_status fill(struct cella_storage *storage, const struct stretc
 }
 
 bool cella_storage_prepare(struct cella_storage *storage) {
-    if (cella_storage_now_ms() < storage->prepare_at)
-        return false;
     struct stretch stretch = find_stretch(storage);
     if (stretch.file == NULL)
         return false;
@@ -132,7 +132,7 @@ bool cella_storage_prepare(struct cella_storage *storage) {
     /* A disk that is full is not asked again at once; commits do without. */
     if (status != CELLA_OK)
         storage->prepare_at = cella_storage_now_ms() + PAUSE_MS;
-    return status == CELLA_OK && stretch.size > 0;
+    return status != CELLA_OK || stretch.size > 0;
 }
 
 struct removing {

@@ -76,7 +76,7 @@ enum cella_status cella_storage_put(struct cella_storage *storage, struct storag
         file->prepared = end;
     if (end > file->written_end)
         file->written_end = end;
-    bool low = file->file.kind == CELLA_STORE_SEGMENT &&
+    bool low = file->file.kind == CELLA_STORE_SEGMENT && file->named &&
                file->prepared - file->written_end < cella_storage_ahead(file->written_end) / 2;
     pthread_mutex_unlock(&lane->lock);
     enum cella_status status = disk->write(disk->context, file->handle, pending->offset,
@@ -101,6 +101,8 @@ enum cella_status cella_storage_settle(struct cella_storage *storage, struct sto
         file->named = true;
         pthread_mutex_unlock(&lane->lock);
         file->folder_dirty = true;
+        if (file->file.kind == CELLA_STORE_SEGMENT)
+            cella_storage_want_preparing(storage);
     }
     if (file->folder_dirty)
         status = disk->flush_folder(disk->context, error);

@@ -136,7 +136,7 @@ void cella_storage_unmake(struct cella_storage *storage, struct storage_file *fi
 /* storage_background.c */
 /* Asks for zeros ahead of the newest segment. */
 void cella_storage_want_preparing(struct cella_storage *storage);
-/* One step of that; false: there is nothing more to do. */
+/* One step of that; false: there is nothing more to do. After a failure `prepare_at` says when to go on. */
 bool cella_storage_prepare(struct cella_storage *storage);
 /* Takes the file that was prepared for the next segment; NULL: there is none. */
 struct cella_disk_file *cella_storage_take_spare(struct cella_storage *storage, uint64_t *ret_size);

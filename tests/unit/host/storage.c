@@ -226,7 +226,7 @@ static void a_flushed_write_outlives_a_crash(void **state) {
 }
 
 static void a_write_in_the_callers_thread_is_told_before_it_returns(void **state) {
-    put_well((struct piece){segment(1), 0, CELLA_STORE_FLUSH, 1, test_pattern(1024, 1)});
+    put_well((struct piece){segment(1), 0, CELLA_STORE_FLUSH | HERE, 1, test_pattern(1024, 1)});
     assert_status(put((struct piece){segment(1), 1024, CELLA_STORE_FLUSH | HERE, 2, test_pattern(512, 2)}),
                   CELLA_OK);
     assert_int_equal(count_told(2), 1);
