@@ -68,7 +68,9 @@ void cella_mail_session_rekey(struct cella_mail_session *session,
 }
 
 void cella_mail_session_forget(struct cella_mail_session *session) {
+    unsigned former_count = session->former_count;
     cella_mail_session_reset(session, session->enclave_key);
+    session->former_count = former_count;
     session->wants_birth = true;
 }
 
