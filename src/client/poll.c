@@ -9,6 +9,7 @@
 
 #define SKIP_LIMIT   1024 /* posts that came before and that one poll passes over */
 #define TELL_LIMIT   16   /* so many posts may have arrived without the enclave knowing */
+#define MORE_WAIT_MS 1000 /* for what may come once they are told */
 #define LOOK_AGAIN_S 60   /* a poll that stays empty looks so often whether it is another instance */
 
 void cella_client_mail_deinit(struct cella_client_mail *mail) {
@@ -173,8 +174,13 @@ static enum cella_status use_silence(struct poll *poll, bool *ret_again, struct 
     *ret_again = false;
     if (!cella_client_state_has_vault(&client->state))
         return CELLA_OK;
-    if (untold(client) > 0)
-        return tell(client, error);
+    if (untold(client) > 0) {
+        enum cella_status status = tell(client, error);
+        /* The enclave sends a few at a time, and goes on when it hears that they arrived. */
+        *ret_again = untold(client) == 0;
+        poll->wait_ms = poll->wait_ms < MORE_WAIT_MS ? poll->wait_ms : MORE_WAIT_MS;
+        return status;
+    }
     if (client->now(client->time_context) - client->attested_at < LOOK_AGAIN_S || poll->met_anew)
         return CELLA_OK;
     enum cella_status status = cella_client_attest(client, NULL, error);

@@ -143,7 +143,9 @@ enum cella_status cella_mailbox_outbox_put(struct cella_mailbox *mailbox,
         status = check_outbox(mailbox, &kept, body.size, error);
     if (status != CELLA_OK)
         return status;
-    struct cella_keep_post post = {.clock = history->clock, .topic = topic, .body = body};
+    /* The client knows by it whether the post is of its life of now: numbers begin anew with each. */
+    struct cella_keep_post post = {
+        .clock = kept.has_birth ? kept.birth : history->clock, .topic = topic, .body = body};
     status = take_sequence(history, recipient, topic, &kept, &post.sequence);
     bool at_once = sent(mailbox, &kept) == kept.posts_made;
     uint64_t number = ++kept.posts_made;
@@ -153,7 +155,7 @@ enum cella_status cella_mailbox_outbox_put(struct cella_mailbox *mailbox,
     if (status == CELLA_OK)
         status = put_post(history, recipient, number, &post);
     if (status == CELLA_OK)
-        status = cella_kept_sender_store(history, recipient, &kept);
+        status = cella_kept_sender_put(history, recipient, &kept);
     if (status == CELLA_OK && at_once)
         status = copy_post(mailbox, recipient, &kept, number, &post, &prepared);
     if (status != CELLA_OK)
@@ -201,7 +203,8 @@ static enum cella_status collect(struct cella_mailbox_mail *mail, uint64_t numbe
     enum cella_status status = cella_history_open(history, mail->view.sender, &sender, error);
     if (status != CELLA_OK || sender == NULL)
         return status;
-    if (number > sender->kept.posts_made || !is_of_this_life(mail, &sender->kept))
+    if (number <= sender->kept.posts_collected || number > sender->kept.posts_made ||
+        !is_of_this_life(mail, &sender->kept))
         return CELLA_OK;
     for (unsigned i = 0; i < COLLECTED_MAX && sender->kept.posts_collected < number && status == CELLA_OK;
          i++)

@@ -185,22 +185,15 @@ static enum cella_status check_reply(const struct cella_session_topic *topic,
     return CELLA_OK;
 }
 
-/* Outbox numbers count a client's posts over all topics. In a life that is not its first they begin anywhere,
- * but each topic begins with sequence 0: what is ahead of that was left over from a former life, or comes
- * again when it is time. */
-static bool knows_numbers(const struct cella_mail_session *session, const struct cella_mail_header *header) {
-    return header->answers > 0 && (session->since == 0 || session->collected > 0);
-}
-
-/* Where numbers are known they decide alone: sequences have gaps where posts were given up. */
+/* Outbox numbers count the posts of a client's life over all topics, and decide alone: sequences have gaps
+ * where posts were given up. Without a vault there are only sequences. */
 static enum cella_status check_post(const struct cella_mail_session *session,
                                     const struct cella_session_topic *topic,
                                     const struct cella_mail_header *header, struct cella_error *error) {
-    bool numbered = knows_numbers(session, header);
-    bool left_over = header->answers > 0 && !numbered && header->sequence > topic->next_post;
+    bool numbered = header->answers > 0;
     uint64_t next = numbered ? session->collected + 1 : topic->next_post;
     uint64_t given = numbered ? header->answers : header->sequence;
-    if (given < next || left_over)
+    if (given < next)
         return cella_fail(error, CELLA_MAIL_POST_REPLAYED, "topic %s, post %llu", topic->name,
                           (unsigned long long)header->sequence);
     if (given > next)
@@ -265,8 +258,9 @@ static void fill_letter(struct cella_mail_reader *reader, struct memory *memory,
     opener->failed = true; /* nothing more is read with it */
 }
 
-/* Every opening moves the enclave's clock, and each mail names the clock at which it was sealed: so the clock
- * of a life's first accept divides its mail from what was sealed to a former life under the same key. */
+/* Every opening moves the enclave's clock, and each mail names the clock at which it was sealed, or the birth
+ * of the life that it is of: so the clock of a life's first accept, which is its birth, divides its mail from
+ * that of a former life under the same key. */
 static bool is_of_former_life(const struct cella_mail_session *session,
                               const struct cella_mail_header *header) {
     return session->wants_birth || header->birth < session->since;

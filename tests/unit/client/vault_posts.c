@@ -23,6 +23,47 @@ static void posts_that_the_host_lost_with_the_instance_come_again_in_order(void 
     world_expect_post(world, NULL);
 }
 
+static void very_many_posts_come_again_in_parts(void **state) {
+    struct world *world = *state;
+    char body[16];
+    assert_status(ask(world, "a", "one"), CELLA_OK);
+    world->script.lose_posts = 150;
+    for (int i = 0; i < 150; i++) {
+        snprintf(body, sizeof body, "post %d", i);
+        world_post(world, body);
+    }
+    world_restart(world);
+    world_crash_client(world);
+    for (int i = 0; i < 150; i++) {
+        snprintf(body, sizeof body, "post %d", i);
+        world_expect_post(world, body);
+    }
+    world_expect_post(world, NULL);
+}
+
+/* Between its hello and its first request a client that begins anew is still the former one to the enclave.
+ */
+static void posts_to_a_former_life_never_count_in_the_new_one(void **state) {
+    struct world *world = *state;
+    assert_status(ask(world, "a", "one"), CELLA_OK);
+    for (unsigned i = 0; i < 2; i++) {
+        world->script.say = CELLA_MAIL_UNKNOWN_HISTORY;
+        assert_status(ask(world, "a", "two"), CELLA_MAIL_UNKNOWN_HISTORY);
+        if (i == 1)
+            world_expect_post(world, NULL);
+        assert_status(cella_client_say_hello(world->client, NULL), CELLA_OK);
+        world_post(world, "former");
+        if (i == 0)
+            world_expect_post(world, NULL);
+        assert_status(ask(world, "a", "two"), CELLA_OK);
+        world_post(world, "new");
+        world_expect_post(world, "new");
+        world_post(world, "newer");
+        world_expect_post(world, "newer");
+        world_expect_post(world, NULL);
+    }
+}
+
 static void a_poll_that_stays_empty_finds_a_new_instance(void **state) {
     struct world *world = *state;
     assert_status(ask(world, "a", "one"), CELLA_OK);
@@ -206,6 +247,8 @@ static void after_a_restore_posts_begin_anew(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(posts_that_the_host_lost_with_the_instance_come_again_in_order),
+        TEST(very_many_posts_come_again_in_parts),
+        TEST(posts_to_a_former_life_never_count_in_the_new_one),
         TEST(a_poll_that_stays_empty_finds_a_new_instance),
         TEST(posts_that_come_twice_are_taken_once),
         TEST(a_post_of_an_instance_that_was_not_met_is_taken_after_a_hello),
