@@ -38,7 +38,8 @@ struct cella_vault_options {
     const struct cella_freshness_source *freshness;
     struct cella_vault_limits limits;
     /* Called once when the vault is no longer this instance's, or its sealing fails: no answer may leave any
-     * more. The keys are wiped when it is called. It may end the process. */
+     * more. The keys are wiped when it is called, and no lock of the vault is held. It may end the process;
+     * if it returns, every waiter is released with the status. May be NULL. */
     void (*lost)(void *context, enum cella_status status, const char *message);
     void *lost_context;
 };
@@ -121,30 +122,33 @@ enum cella_status cella_vault_moment_head(struct cella_vault *vault, struct cell
 
 /* An answer that waits until everything it tells of is durable and still its owner's. Embedded in an object
  * of the caller's, which stays until release. Both calls come in the order of commits, one at a time, from
- * any thread that works for the vault, and not under the writer's place. */
+ * any thread that calls the vault, not while it has the writer's place, and with no lock of the vault held.
+ */
 struct cella_vault_waiter {
     struct cella_vault_waiter *next; /* the vault's */
-    /* Make the answer ready; it must not leave yet. May be NULL. May be called twice if the answer first
-     * waited in vain. */
+    /* Make the answer ready; it must not leave yet. Called once at most, and not before release with
+     * CELLA_COMMIT_PENDING has returned if that is called. May be NULL. May call
+     * cella_vault_moment_head and cella_vault_write_context, and nothing else of the vault. */
     void (*prepare)(struct cella_vault_waiter *waiter, struct cella_vault_moment *moment);
     /* CELLA_OK: let it go. CELLA_COMMIT_PENDING: the store cannot write now; say so instead of the answer,
      * but keep the waiter: the change stands, and release comes once more when it is durable (posts leave
      * then). Others: nothing may leave. Any status but CELLA_COMMIT_PENDING is the last call for this waiter.
-     */
+     * May call whatever it likes but cella_vault_free, transactions included; the answers behind it wait. */
     void (*release)(struct cella_vault_waiter *waiter, enum cella_status status);
 };
 
 /* Ends the current level well. A nested level: gives its changes to the one above; `waiter` must be NULL. The
  * outermost: the changes go into the next record (if there are none and nothing is on its way, the waiter is
- * released before this returns), and the writer's place is free. CELLA_STATE_SIZE, CELLA_NO_MEMORY: as abort;
- * the waiter is not used. */
+ * released before this returns, or by the thread that is just giving answers), and the writer's place is
+ * free. CELLA_NO_MEMORY, CELLA_VAULT_STOPPED, CELLA_FENCED: as abort; the waiter is not used. */
 enum cella_status cella_vault_commit(struct cella_vault *vault, struct cella_vault_waiter *waiter);
 /* For an answer that changes nothing but tells of the newest state: it waits for what it may have seen. */
 void cella_vault_wait(struct cella_vault *vault, struct cella_vault_waiter *waiter);
 /* True while any waiter is not released or a write of the journal is not done. */
 bool cella_vault_busy(const struct cella_vault *vault);
 
-/* The store tells what became of a write. Goes on with whatever waits for it: the next record, the next piece
+/* The store tells what became of a write: from any thread, also from inside store->write, late, twice, or
+ * wrongly. Goes on with whatever waits for it: the next record, the next piece
  * of a snapshot, answers. */
 void cella_vault_written(struct cella_vault *vault, uint64_t id, enum cella_status status);
 
@@ -164,19 +168,22 @@ struct cella_vault_claim {
     bool has_head;
     uint64_t version;
     uint64_t lineage;
+    bool own;        /* signed by this very instance: nothing has to be proven to this client */
+    bool in_history; /* false: of a range, or of a copy, that a restore took away */
 };
-/* Before a mail's handler. CELLA_VAULT_CONTEXT: the context is not well formed or not signed by this vault;
- * refuse this mail alone. CELLA_VAULT_FORK: the client has seen a newer or another history: this state was
- * rolled back or forked. The vault has then stopped: evidence is stored, and everything from now on is
- * CELLA_VAULT_STOPPED. CELLA_HISTORY_DAMAGED, CELLA_STORAGE_IO: the store's nodes do not verify; refuse this
- * mail alone. A head of the lost range of a restore is no fork: the answer tells the client of the restore.
- * May read from the store (in the calling thread). */
+/* Before a mail's handler. CELLA_VAULT_CONTEXT: a head in the context is not signed by this vault; refuse
+ * this mail alone. CELLA_VAULT_FORK: the client has seen a newer or another history: this state was rolled
+ * back or forked. The vault has then stopped: evidence is stored, and everything from now on is
+ * CELLA_VAULT_STOPPED. CELLA_FENCED: a newer owner signed it, and this instance is over.
+ * CELLA_HISTORY_DAMAGED, CELLA_STORAGE_IO: the store's nodes do not verify; refuse this mail alone. A head of
+ * the lost range of a restore is no fork: the answer tells the client of the restore. May read from the store
+ * (in the calling thread). */
 enum cella_status cella_vault_check_context(struct cella_vault *vault,
                                             const struct cella_client_context *context,
                                             struct cella_vault_claim *ret_claim, struct cella_error *error);
 /* The vault's context for an answer at `moment` to a client with this claim (NULL: a post, or a client
- * without one: no proof). `out` has CELLA_CONTEXT_SIZE_MAX bytes. Cannot fail for lack of old nodes: it then
- * has no proof. */
+ * without one: no proof). `out` has CELLA_CONTEXT_SIZE_MAX bytes. Does not fail for lack of old nodes: it
+ * then has no proof. May read from the store. CELLA_FENCED, CELLA_CRYPTO. */
 enum cella_status cella_vault_write_context(struct cella_vault *vault, struct cella_vault_moment *moment,
                                             const struct cella_vault_claim *claim, uint8_t *out,
                                             size_t *ret_size);

@@ -1,0 +1,103 @@
+/* A machine for tests of vaults. */
+#include "support/vault_machine.h"
+#include "base/error.h"
+#include "crypto/hash.h"
+#include <string.h>
+
+enum { INFO_SIZE = 12 };
+
+static void derive(const struct test_machine *machine, const uint8_t info[INFO_SIZE],
+                   uint8_t ret_key[CELLA_ROOT_KEY_SIZE]) {
+    uint8_t input[2 + INFO_SIZE] = {machine->fuse, machine->signer};
+    memcpy(input + 2, info, INFO_SIZE);
+    cella_sha256(input, sizeof input, ret_key);
+}
+
+static enum cella_status make(void *context, struct cella_key_info *ret_info,
+                              uint8_t ret_key[CELLA_ROOT_KEY_SIZE], struct cella_error *error) {
+    struct test_machine *machine = context;
+    uint32_t version = machine->version;
+    uint64_t number = ++machine->keys_made;
+    ret_info->size = INFO_SIZE;
+    memcpy(ret_info->data, &version, 4);
+    memcpy(ret_info->data + 4, &number, 8);
+    derive(machine, ret_info->data, ret_key);
+    return CELLA_OK;
+}
+
+static enum cella_status open_key(void *context, struct cella_bytes info,
+                                  uint8_t ret_key[CELLA_ROOT_KEY_SIZE], bool *ret_outdated,
+                                  struct cella_error *error) {
+    struct test_machine *machine = context;
+    uint32_t version;
+    if (info.size != INFO_SIZE)
+        return CELLA_DAMAGED;
+    memcpy(&version, info.data, 4);
+    if (version > machine->version)
+        return cella_fail(error, CELLA_KEY_CPU_SVN, "sealed by platform version %u", (unsigned)version);
+    *ret_outdated = version < machine->version;
+    derive(machine, info.data, ret_key);
+    return CELLA_OK;
+}
+
+uint64_t *test_machine_register(struct test_machine *machine, const uint8_t vault_id[CELLA_VAULT_ID_SIZE]) {
+    for (unsigned i = 0; i < machine->register_count; i++)
+        if (machine->registers[i].signer == machine->signer &&
+            memcmp(machine->registers[i].vault_id, vault_id, CELLA_VAULT_ID_SIZE) == 0)
+            return &machine->registers[i].epoch;
+    return NULL;
+}
+
+static enum cella_status create(void *context, const uint8_t vault_id[CELLA_VAULT_ID_SIZE],
+                                struct cella_error *error) {
+    struct test_machine *machine = context;
+    if (test_machine_register(machine, vault_id) != NULL)
+        return CELLA_EXISTS;
+    if (machine->register_count == TEST_REGISTERS)
+        return CELLA_LIMIT;
+    memcpy(machine->registers[machine->register_count].vault_id, vault_id, CELLA_VAULT_ID_SIZE);
+    machine->registers[machine->register_count].signer = machine->signer;
+    machine->registers[machine->register_count++].epoch = 0;
+    return CELLA_OK;
+}
+
+static enum cella_status read_epoch(void *context, const uint8_t vault_id[CELLA_VAULT_ID_SIZE],
+                                    uint64_t *ret_epoch, struct cella_error *error) {
+    uint64_t *epoch = test_machine_register(context, vault_id);
+    if (epoch == NULL)
+        return CELLA_NO_COUNTER;
+    *ret_epoch = *epoch;
+    return CELLA_OK;
+}
+
+static enum cella_status acquire(void *context, const uint8_t vault_id[CELLA_VAULT_ID_SIZE], uint64_t epoch,
+                                 struct cella_error *error) {
+    uint64_t *held = test_machine_register(context, vault_id);
+    if (held == NULL)
+        return CELLA_NO_COUNTER;
+    if (*held + 1 != epoch)
+        return cella_fail(error, CELLA_FENCED, "the register is elsewhere");
+    *held = epoch;
+    return CELLA_OK;
+}
+
+static enum cella_status advance(void *context, const uint8_t vault_id[CELLA_VAULT_ID_SIZE],
+                                 const struct cella_head *head, struct cella_error *error) {
+    struct test_machine *machine = context;
+    uint64_t *held = test_machine_register(context, vault_id);
+    if (machine->advance_fails != CELLA_OK)
+        return machine->advance_fails;
+    return held != NULL && *held == head->epoch ? CELLA_OK : CELLA_FENCED;
+}
+
+void test_machine_init(struct test_machine *machine) {
+    *machine = (struct test_machine){.fuse = 1, .signer = 1, .version = 1};
+    machine->keys =
+        (struct cella_key_source){.context = machine, .name = "test", .make = make, .open = open_key};
+    machine->freshness = (struct cella_freshness_source){.context = machine,
+                                                         .name = "test",
+                                                         .create = create,
+                                                         .read = read_epoch,
+                                                         .acquire = acquire,
+                                                         .advance = advance};
+}
