@@ -404,6 +404,77 @@ static void what_is_judged_to_be_wrong_changes_nothing_and_may_come_again(void *
     assert_int_equal(judgement.asked, 2);
 }
 
+static struct cella_bytes query(struct office *office, const char *topic, struct cella_bytes body) {
+    struct cella_mail_request request = office_request(topic);
+    uint8_t *mail = NULL;
+    size_t size = 0;
+    assert_status(cella_mail_session_query(office->session, &request, body, &mail, &size, &office->error),
+                  CELLA_OK);
+    struct cella_bytes copy = test_copy(CELLA_BYTES(mail, size));
+    free(mail);
+    return copy;
+}
+
+static void a_query_stands_outside_all_order(void **state) {
+    struct office *office = *state;
+    struct cella_bytes body = test_pattern(30, 1), other = test_pattern(70000, 2), none = {0};
+    office_connect(office);
+    struct cella_bytes first = query(office, "t", body);
+    office_round(office, "t", 0);
+    struct cella_bytes answer = office_answer(office, first, &other);
+    office_round(office, "t", 1);
+    office_expect(office, answer, CELLA_MAIL_REPLY, "t", 0, other);
+    assert_status(open_only(office, answer), CELLA_MAIL_REPLY_REPLAYED);
+    office_expect(office, office_answer(office, query(office, "never-used", body), NULL), CELLA_MAIL_DONE,
+                  "never-used", 0, none);
+    office_round(office, "t", 2);
+    office_round(office, "never-used", 0);
+}
+
+static void a_later_query_or_ack_takes_the_place_of_an_earlier_one(void **state) {
+    struct office *office = *state;
+    struct cella_bytes body = test_pattern(30, 1), none = {0};
+    uint8_t *ack = NULL;
+    size_t size = 0;
+    office_connect(office);
+    struct cella_bytes early = office_answer(office, query(office, "t", body), &body);
+    struct cella_bytes late = office_answer(office, query(office, "t", body), &body);
+    assert_status(open_only(office, early), CELLA_MAIL_UNEXPECTED);
+    assert_status(cella_mail_session_ack(office->session, &ack, &size, &office->error), CELLA_OK);
+    assert_status(open_only(office, late), CELLA_MAIL_UNEXPECTED);
+    struct cella_bytes done = office_answer(office, test_copy(CELLA_BYTES(ack, size)), NULL);
+    office_expect(office, done, CELLA_MAIL_DONE, "", 0, none);
+    assert_status(open_only(office, done), CELLA_MAIL_UNEXPECTED);
+    free(ack);
+}
+
+static void queries_and_acks_go_in_an_open_session_only(void **state) {
+    struct office *office = *state;
+    struct cella_mail_request request = office_request("t");
+    struct cella_bytes body = test_pattern(30, 1);
+    uint8_t *mail = NULL;
+    size_t size = 0;
+    for (int i = 0; i < 2; i++) {
+        assert_status(cella_mail_session_query(office->session, &request, body, &mail, &size, &office->error),
+                      CELLA_MAIL_NOT_OPEN);
+        assert_status(cella_mail_session_ack(office->session, &mail, &size, &office->error),
+                      CELLA_MAIL_NOT_OPEN);
+        if (i == 0)
+            (void)office_hello(office);
+    }
+    cella_mail_session_restart(office->session);
+    office_connect(office);
+    struct cella_bytes answer = office_answer(office, query(office, "t", body), &body);
+    /* In another session its number means nothing. */
+    cella_mail_session_restart(office->session);
+    office_connect(office);
+    (void)query(office, "t", body);
+    assert_status(open_only(office, answer), CELLA_MAIL_UNEXPECTED);
+    request.topic = "no topic";
+    assert_status(cella_mail_session_query(office->session, &request, body, &mail, &size, &office->error),
+                  CELLA_MAIL_TOPIC);
+}
+
 static void a_client_knows_whether_it_has_ever_heard_of_the_enclave(void **state) {
     struct office *office = *state;
     struct cella_bytes body = test_pattern(30, 1);
@@ -583,6 +654,9 @@ int main(void) {
         office_test(after_a_rekey_sequences_go_on_and_what_the_former_instance_sealed_still_opens),
         office_test(instances_long_before_are_no_longer_listened_to),
         office_test(what_is_judged_to_be_wrong_changes_nothing_and_may_come_again),
+        office_test(a_query_stands_outside_all_order),
+        office_test(a_later_query_or_ack_takes_the_place_of_an_earlier_one),
+        office_test(queries_and_acks_go_in_an_open_session_only),
         office_test(a_client_knows_whether_it_has_ever_heard_of_the_enclave),
         office_test(the_state_goes_on_where_it_was_without_the_sending_key),
         office_test(a_reply_to_one_shot_mail_opens_after_an_import),
