@@ -97,6 +97,7 @@ static enum cella_status open_kept(struct cella_history *history, const uint8_t 
     if (status != CELLA_OK)
         return status;
     sender->kept = kept;
+    cella_keep_sender_write(&kept, sender->entry);
     *ret_sender = sender;
     return CELLA_OK;
 }
@@ -116,11 +117,11 @@ enum cella_status cella_history_open(struct cella_history *history, const uint8_
     return CELLA_OK;
 }
 
-enum cella_status cella_history_store(struct cella_history *history,
-                                      const struct cella_history_sender *sender, struct cella_error *error) {
+enum cella_status cella_history_store(struct cella_history *history, struct cella_history_sender *sender,
+                                      struct cella_error *error) {
     if (history->keep == NULL)
         return CELLA_OK;
-    enum cella_status status = cella_kept_sender_store(history, sender->key, &sender->kept);
+    enum cella_status status = cella_kept_sender_store(history, sender);
     if (status == CELLA_OK)
         status = cella_kept_state_store(history);
     return status == CELLA_OK ? CELLA_OK : cella_fail(error, status, "a sender cannot be kept");
@@ -209,6 +210,7 @@ enum cella_status cella_history_add(struct cella_history *history, const uint8_t
         return status;
     if (history->keep != NULL) {
         sender->kept = (struct cella_keep_sender){.has_route = false};
+        memset(sender->entry, 0, sizeof sender->entry);
         history->kept.senders++;
         status = cella_kept_sender_place(history, sender);
     }

@@ -54,7 +54,8 @@ struct cella_history_sender {
     struct cella_table_node node;
     uint8_t key[CELLA_MAIL_KEY_SIZE];
     struct cella_keep_sender kept;
-    uint32_t pins; /* not forgotten while above 0 */
+    uint8_t entry[CELLA_KEEP_SENDER_SIZE]; /* as that call read it; zeros: there is none */
+    uint32_t pins;                         /* not forgotten while above 0 */
     struct cella_history_topic *topics;
     struct cella_mailbox_session *sessions; /* newest first; the mailbox's business */
     uint32_t session_count;
@@ -70,7 +71,8 @@ struct cella_history {
     uint64_t first_clock;               /* with `keep` */
     uint64_t clock;                     /* gives births; grows with each session and each new sender */
     struct cella_keep_state kept;       /* of all; in memory without places and counts of entries */
-    uint64_t attempts;                  /* of all requests */
+    uint8_t entry[CELLA_KEEP_STATE_SIZE];
+    uint64_t attempts; /* of all requests */
     struct cella_history_sender *leaving;
     struct cella_history_topic *newest_reply;
     struct cella_history_topic *oldest_reply;
@@ -94,8 +96,8 @@ enum cella_status cella_history_start(struct cella_history *history, struct cell
 enum cella_status cella_history_open(struct cella_history *history, const uint8_t key[CELLA_MAIL_KEY_SIZE],
                                      struct cella_history_sender **ret_sender, struct cella_error *error);
 /* With `keep`: writes what has changed of the sender and of the whole. */
-enum cella_status cella_history_store(struct cella_history *history,
-                                      const struct cella_history_sender *sender, struct cella_error *error);
+enum cella_status cella_history_store(struct cella_history *history, struct cella_history_sender *sender,
+                                      struct cella_error *error);
 /* With `keep`: frees what needs not be in memory; the sender may be gone after it. NULL is allowed. */
 void cella_history_release(struct cella_history *history, struct cella_history_sender *sender);
 

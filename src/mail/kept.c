@@ -21,16 +21,6 @@ enum cella_status cella_kept_delete(const struct cella_history *history, const s
     return status == CELLA_NOT_FOUND ? CELLA_DAMAGED : status;
 }
 
-/* Puts unless the same bytes are there already. */
-static enum cella_status put_changed(const struct cella_history *history, const struct cella_keep_key *key,
-                                     struct cella_bytes value) {
-    struct cella_bytes now;
-    if (cella_kept_get(history, key, &now) && now.size == value.size &&
-        memcmp(now.data, value.data, value.size) == 0)
-        return CELLA_OK;
-    return cella_kept_put(history, key, value);
-}
-
 enum cella_status cella_kept_state_load(struct cella_history *history) {
     struct cella_keep_key key;
     struct cella_bytes value;
@@ -38,18 +28,23 @@ enum cella_status cella_kept_state_load(struct cella_history *history) {
     if (!cella_kept_get(history, &key, &value))
         return CELLA_DAMAGED;
     enum cella_status status = cella_keep_state_parse(value, &history->kept);
+    if (status == CELLA_OK)
+        memcpy(history->entry, value.data, value.size);
     /* The clock that was given begins above all that was given before; if not, nobody may notice. */
     if (status == CELLA_OK && history->clock < history->kept.floor)
         history->clock = history->kept.floor;
     return status;
 }
 
-enum cella_status cella_kept_state_store(const struct cella_history *history) {
+enum cella_status cella_kept_state_store(struct cella_history *history) {
     struct cella_keep_key key;
     uint8_t value[CELLA_KEEP_STATE_SIZE];
-    cella_keep_state_key(&key);
     cella_keep_state_write(&history->kept, value);
-    return put_changed(history, &key, CELLA_BYTES(value, sizeof value));
+    if (memcmp(value, history->entry, sizeof value) == 0)
+        return CELLA_OK;
+    memcpy(history->entry, value, sizeof value);
+    cella_keep_state_key(&key);
+    return cella_kept_put(history, &key, CELLA_BYTES(value, sizeof value));
 }
 
 enum cella_status cella_kept_start(struct cella_history *history,
@@ -85,14 +80,24 @@ enum cella_status cella_kept_sender_load(const struct cella_history *history,
                                                    : CELLA_NOT_FOUND;
 }
 
-enum cella_status cella_kept_sender_store(const struct cella_history *history,
-                                          const uint8_t key[CELLA_MAIL_KEY_SIZE],
-                                          const struct cella_keep_sender *sender) {
+enum cella_status cella_kept_sender_put(const struct cella_history *history,
+                                        const uint8_t key[CELLA_MAIL_KEY_SIZE],
+                                        const struct cella_keep_sender *sender) {
     struct cella_keep_key entry;
     uint8_t value[CELLA_KEEP_SENDER_SIZE];
     cella_keep_sender_key(&entry, key);
     cella_keep_sender_write(sender, value);
-    return put_changed(history, &entry, CELLA_BYTES(value, sizeof value));
+    return cella_kept_put(history, &entry, CELLA_BYTES(value, sizeof value));
+}
+
+enum cella_status cella_kept_sender_store(const struct cella_history *history,
+                                          struct cella_history_sender *sender) {
+    uint8_t value[CELLA_KEEP_SENDER_SIZE];
+    cella_keep_sender_write(&sender->kept, value);
+    if (memcmp(value, sender->entry, sizeof value) == 0)
+        return CELLA_OK;
+    memcpy(sender->entry, value, sizeof value);
+    return cella_kept_sender_put(history, sender->key, &sender->kept);
 }
 
 /* Half of the limit is far behind: so a sender that has lately written is never the oldest when there are as

@@ -11,18 +11,20 @@
 /* Of a new mailbox: finds the state and the fingerprint key, or makes them. CELLA_NO_RANDOM. */
 enum cella_status cella_kept_start(struct cella_history *history,
                                    uint8_t fingerprint_key[CELLA_FINGERPRINT_KEY_SIZE]);
-/* history->kept. */
+/* history->kept; written only if it has changed since. */
 enum cella_status cella_kept_state_load(struct cella_history *history);
-enum cella_status cella_kept_state_store(const struct cella_history *history);
+enum cella_status cella_kept_state_store(struct cella_history *history);
 
 /* CELLA_NOT_FOUND. */
 enum cella_status cella_kept_sender_load(const struct cella_history *history,
                                          const uint8_t key[CELLA_MAIL_KEY_SIZE],
                                          struct cella_keep_sender *ret_sender);
-/* Unless nothing has changed. */
+enum cella_status cella_kept_sender_put(const struct cella_history *history,
+                                        const uint8_t key[CELLA_MAIL_KEY_SIZE],
+                                        const struct cella_keep_sender *sender);
+/* sender->kept, unless it is what sender->entry says. */
 enum cella_status cella_kept_sender_store(const struct cella_history *history,
-                                          const uint8_t key[CELLA_MAIL_KEY_SIZE],
-                                          const struct cella_keep_sender *sender);
+                                          struct cella_history_sender *sender);
 /* Gives it the newest place, or moves it there if it is far behind. */
 enum cella_status cella_kept_sender_place(struct cella_history *history, struct cella_history_sender *sender);
 /* The one that was heard longest ago and is not pinned. CELLA_LIMIT: there is none. */
