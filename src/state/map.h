@@ -19,16 +19,17 @@ enum cella_status cella_map_new(struct cella_map **ret_map);
 /* All views must have been released. Wipes every value. NULL is allowed. */
 void cella_map_free(struct cella_map *map);
 
-/* The writer: one thread at a time, callers lock. begin may nest; commit gives the changes to the level
- * above, the outermost one makes them the committed state; abort takes back everything since its begin. */
+/* The writer: one thread at a time, callers lock. begin may nest (CELLA_NO_MEMORY); commit gives the changes
+ * to the level above, the outermost one makes them the committed state; abort takes back everything since its
+ * begin. An outermost commit also frees some of what views kept that were released. */
 enum cella_status cella_map_begin(struct cella_map *map);
 void cella_map_commit(struct cella_map *map);
 void cella_map_abort(struct cella_map *map);
 unsigned cella_map_depth(const struct cella_map *map);
 
 /* Only between begin and commit or abort. Keys and values are copied; a key has 1 to CELLA_MAP_KEY_MAX bytes.
- * put: CELLA_ARGUMENT, CELLA_LIMIT, CELLA_NO_MEMORY (nothing was changed). delete: CELLA_NOT_FOUND,
- * CELLA_NO_MEMORY. */
+ * put: CELLA_ARGUMENT (empty key), CELLA_LIMIT (a size, or 2^32 - 1 keys), CELLA_NO_MEMORY. delete:
+ * CELLA_NOT_FOUND, CELLA_NO_MEMORY. A call that fails has changed nothing, and the transaction may go on. */
 enum cella_status cella_map_put(struct cella_map *map, struct cella_bytes key, struct cella_bytes value);
 enum cella_status cella_map_delete(struct cella_map *map, struct cella_bytes key);
 
@@ -51,8 +52,12 @@ uint64_t cella_map_count(const struct cella_map *map, const struct cella_map_vie
                          struct cella_bytes from, struct cella_bytes to);
 /* Bytes of all keys and values in that state. */
 uint64_t cella_map_size(const struct cella_map *map, const struct cella_map_view *view);
-/* Memory that the map has taken, nodes and readers' old nodes included. */
+/* Bytes of memory that the map has taken, with what views keep and the allocator adds. For the writer. */
 uint64_t cella_map_memory(const struct cella_map *map);
+
+/* The key above all keys that begin with `prefix`, for ranges [prefix, end): in `buffer` of the prefix's
+ * size. Empty if there is none: no end. */
+struct cella_bytes cella_map_prefix_end(struct cella_bytes prefix, uint8_t *buffer);
 
 /* Walks a state in the order of keys (bytes, unsigned; a prefix comes first), or backwards. Over the newest
  * state it survives changes: it goes on from the key it gave last. A cursor owns its copy of that key; deinit
@@ -72,8 +77,8 @@ bool cella_map_cursor_next(struct cella_map_cursor *cursor, struct cella_bytes *
                            struct cella_bytes *ret_value, enum cella_status *ret_status);
 void cella_map_cursor_deinit(struct cella_map_cursor *cursor);
 
-/* Loads an empty map: keys must ascend (CELLA_ARGUMENT). Between begin and commit; packs nodes tightly, and
- * costs much less than puts. */
+/* Puts a key behind the last one (CELLA_ARGUMENT: it is not above it), otherwise as put. For loading: it need
+ * not search. Keys that come in order, also by put, leave full nodes behind them. */
 enum cella_status cella_map_append(struct cella_map *map, struct cella_bytes key, struct cella_bytes value);
 
 #endif
