@@ -64,8 +64,9 @@ enum cella_status cella_disk_posix_open(const char *path, enum cella_disk_folder
                                         struct cella_disk_posix **ret_posix, struct cella_error *error);
 /* Valid until it is closed. */
 const struct cella_disk *cella_disk_posix_disk(const struct cella_disk_posix *posix);
-/* Gives the folder, which stays open and locked, the name `to` beside it, durably. CELLA_EXISTS. */
-enum cella_status cella_disk_posix_move(const char *from, const char *to, struct cella_error *error);
+/* Gives the folder, which stays open and locked, another name, durably. CELLA_EXISTS: something has it. */
+enum cella_status cella_disk_posix_move(struct cella_disk_posix *posix, const char *to,
+                                        struct cella_error *error);
 /* NULL is allowed. */
 void cella_disk_posix_close(struct cella_disk_posix *posix);
 

@@ -45,11 +45,9 @@ static enum cella_status disk_status(int code) {
     }
 }
 
-static enum cella_status fail(const struct cella_disk_posix *posix, const char *what, const char *name,
-                              struct cella_error *error) {
+static enum cella_status fail(const char *what, const char *name, struct cella_error *error) {
     int code = errno;
-    return cella_fail(error, disk_status(code), "cannot %s %.160s/%s: %s", what, posix->path, name,
-                      strerror(code));
+    return cella_fail(error, disk_status(code), "cannot %s %s: %s", what, name, strerror(code));
 }
 
 static enum cella_status open_file(void *context, const char *name, enum cella_disk_open how,
@@ -66,9 +64,9 @@ static enum cella_status open_file(void *context, const char *name, enum cella_d
     struct stat info;
     enum cella_status status = CELLA_OK;
     if (file->fd < 0)
-        status = fail(posix, how == CELLA_DISK_CREATE ? "create" : "open", name, error);
+        status = fail(how == CELLA_DISK_CREATE ? "create" : "open", name, error);
     else if (fstat(file->fd, &info) != 0 || !S_ISREG(info.st_mode))
-        status = cella_fail(error, CELLA_STORAGE_IO, "%.160s/%s is not a regular file", posix->path, name);
+        status = cella_fail(error, CELLA_STORAGE_IO, "%s is not a regular file", name);
     if (status == CELLA_OK) {
         *ret_file = file;
         return CELLA_OK;
@@ -90,7 +88,7 @@ static enum cella_status file_size(void *context, struct cella_disk_file *file, 
                                    struct cella_error *error) {
     struct stat info;
     if (fstat(file->fd, &info) != 0 || info.st_size < 0)
-        return fail(context, "look at", file->name, error);
+        return fail("look at", file->name, error);
     *ret_size = (uint64_t)info.st_size;
     return CELLA_OK;
 }
@@ -103,7 +101,7 @@ static enum cella_status read_file(void *context, struct cella_disk_file *file, 
         if (count < 0 && errno == EINTR)
             continue;
         if (count < 0)
-            return fail(context, "read", file->name, error);
+            return fail("read", file->name, error);
         if (count == 0)
             break;
         at += (size_t)count;
@@ -113,7 +111,7 @@ static enum cella_status read_file(void *context, struct cella_disk_file *file, 
 }
 
 static enum cella_status flush_file(void *context, struct cella_disk_file *file, struct cella_error *error) {
-    return fdatasync(file->fd) == 0 ? CELLA_OK : fail(context, "flush", file->name, error);
+    return fdatasync(file->fd) == 0 ? CELLA_OK : fail("flush", file->name, error);
 }
 
 /* One write with the flush in the same call where the kernel can do that. */
@@ -139,7 +137,7 @@ static enum cella_status write_file(void *context, struct cella_disk_file *file,
         if (count < 0 && errno == EINTR)
             continue;
         if (count < 0)
-            return fail(posix, "write", file->name, error);
+            return fail("write", file->name, error);
         at += (size_t)count;
     }
     bool flushed = !__atomic_load_n(&posix->no_dsync, __ATOMIC_RELAXED) && bytes.size > 0;
@@ -148,7 +146,7 @@ static enum cella_status write_file(void *context, struct cella_disk_file *file,
 
 static enum cella_status truncate_file(void *context, struct cella_disk_file *file, uint64_t size,
                                        struct cella_error *error) {
-    return ftruncate(file->fd, (off_t)size) == 0 ? CELLA_OK : fail(context, "shorten", file->name, error);
+    return ftruncate(file->fd, (off_t)size) == 0 ? CELLA_OK : fail("shorten", file->name, error);
 }
 
 static enum cella_status rename_file(void *context, const char *from, const char *to,
@@ -163,17 +161,17 @@ static enum cella_status rename_file(void *context, const char *from, const char
         else if (renameat(posix->folder, from, posix->folder, to) == 0)
             return CELLA_OK;
     }
-    return fail(posix, "rename to", to, error);
+    return fail("rename to", to, error);
 }
 
 static enum cella_status remove_file(void *context, const char *name, struct cella_error *error) {
     struct cella_disk_posix *posix = context;
-    return unlinkat(posix->folder, name, 0) == 0 ? CELLA_OK : fail(posix, "remove", name, error);
+    return unlinkat(posix->folder, name, 0) == 0 ? CELLA_OK : fail("remove", name, error);
 }
 
 static enum cella_status flush_folder(void *context, struct cella_error *error) {
     struct cella_disk_posix *posix = context;
-    return fsync(posix->folder) == 0 ? CELLA_OK : fail(posix, "flush", ".", error);
+    return fsync(posix->folder) == 0 ? CELLA_OK : fail("flush", ".", error);
 }
 
 static enum cella_status list_files(void *context,
@@ -183,7 +181,7 @@ static enum cella_status list_files(void *context,
     int fd = openat(posix->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folder = fd < 0 ? NULL : fdopendir(fd);
     if (folder == NULL) {
-        enum cella_status status = fail(posix, "list", ".", error);
+        enum cella_status status = fail("list", ".", error);
         if (fd >= 0)
             close(fd);
         return status;
@@ -196,7 +194,7 @@ static enum cella_status list_files(void *context,
             visit(visitor, entry->d_name, (uint64_t)info.st_size);
         errno = 0;
     }
-    enum cella_status status = errno == 0 ? CELLA_OK : fail(posix, "list", ".", error);
+    enum cella_status status = errno == 0 ? CELLA_OK : fail("list", ".", error);
     closedir(folder);
     return status;
 }
@@ -270,16 +268,30 @@ static bool flush_folder_of(const char *path) {
     return good;
 }
 
-enum cella_status cella_disk_posix_move(const char *from, const char *to, struct cella_error *error) {
-    int code = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+/* Is what the path leads to now the folder that is open? */
+static bool still_there(const struct cella_disk_posix *posix) {
+    struct stat open_one, named_one;
+    return fstat(posix->folder, &open_one) == 0 && lstat(posix->path, &named_one) == 0 &&
+           open_one.st_dev == named_one.st_dev && open_one.st_ino == named_one.st_ino;
+}
+
+enum cella_status cella_disk_posix_move(struct cella_disk_posix *posix, const char *to,
+                                        struct cella_error *error) {
+    if (strlen(to) >= sizeof posix->path)
+        return cella_fail(error, CELLA_ARGUMENT, "the path %.80s… is too long", to);
+    if (!still_there(posix))
+        return cella_fail(error, CELLA_STORAGE_IO, "the folder %.180s was replaced by another one",
+                          posix->path);
+    int code = renameat2(AT_FDCWD, posix->path, AT_FDCWD, to, RENAME_NOREPLACE);
     if (code != 0 && (errno == EINVAL || errno == ENOSYS)) {
         errno = EEXIST;
         /* Replaces nothing but an empty folder. */
-        code = faccessat(AT_FDCWD, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ? -1 : rename(from, to);
+        code = faccessat(AT_FDCWD, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ? -1 : rename(posix->path, to);
     }
     if (code != 0 || !flush_folder_of(to))
-        return cella_fail(error, disk_status(errno), "cannot rename %.120s to %.120s: %s", from, to,
+        return cella_fail(error, disk_status(errno), "cannot rename %.120s to %.120s: %s", posix->path, to,
                           strerror(errno));
+    memcpy(posix->path, to, strlen(to) + 1);
     return CELLA_OK;
 }
 

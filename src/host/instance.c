@@ -125,10 +125,11 @@ static void note_started(struct cella_instance *instance, const struct cella_con
     instance->info.sandbox = message->sandbox;
     instance->info.vault_kind = message->vault_kind;
     instance->max_requests = message->max_queued;
-    /* Padding adds at most an eighth. The reader has seen no message yet: READY is waited for with this. */
+    instance->vault_kind = message->vault_kind;
+    /* Padding adds at most an eighth. The reader has seen no message yet: START is sent after this. */
+    size_t limit = (size_t)(message->max_mail_size + message->max_mail_size / 8) + INSTANCE_MESSAGE_EXTRA;
     __atomic_store_n(&instance->message_limit,
-                     (size_t)(message->max_mail_size + message->max_mail_size / 8) + INSTANCE_MESSAGE_EXTRA,
-                     __ATOMIC_SEQ_CST);
+                     limit < INSTANCE_MESSAGE_LEAST ? INSTANCE_MESSAGE_LEAST : limit, __ATOMIC_SEQ_CST);
     instance->told_started = true;
     pthread_cond_broadcast(&instance->changed);
     pthread_mutex_unlock(&instance->lock);
@@ -175,53 +176,63 @@ static enum cella_status send_start(struct cella_instance *instance, struct cell
     enum cella_status status = cella_machine_target_info(instance->machine, target, error);
     if (status != CELLA_OK)
         return status;
-    struct cella_bytes part = CELLA_BYTES(target, sizeof target);
-    return cella_instance_send(instance, (struct cella_frame){.type = CELLA_FRAME_START}, &part, 1);
+    uint8_t mode = (uint8_t)instance->vault_mode;
+    const struct cella_bytes parts[] = {CELLA_BYTES(target, sizeof target), CELLA_BYTES(&mode, 1)};
+    return cella_instance_send(instance, (struct cella_frame){.type = CELLA_FRAME_START}, parts,
+                               mode == INSTANCE_VAULT_NONE ? 1 : 2);
 }
 
-static enum cella_status await_ready(struct cella_instance *instance, struct cella_error *error) {
-    struct timespec limit;
-    clock_gettime(CLOCK_MONOTONIC, &limit);
-    limit.tv_sec += START_LIMIT_S;
+static bool has_started(const struct cella_instance *instance) {
+    return instance->told_started;
+}
+
+static bool is_ready(const struct cella_instance *instance) {
+    return instance->state == INSTANCE_SERVING || instance->checked;
+}
+
+/* Waits for the keeper's word or the enclave's. Reading a large vault takes its time: as long as that goes
+ * on, so does the wait. */
+static enum cella_status await(struct cella_instance *instance, bool (*there)(const struct cella_instance *),
+                               struct cella_error *error) {
     enum cella_status status = CELLA_OK;
+    struct timespec limit;
+    uint32_t steps = 0;
+    int code = ETIMEDOUT;
     pthread_mutex_lock(&instance->lock);
-    int code = 0;
-    /* The keeper's word and the enclave's come on two ways. */
-    while ((instance->state == INSTANCE_STARTING ||
-            (instance->state == INSTANCE_SERVING && !instance->told_started)) &&
-           code != ETIMEDOUT)
+    while (instance->state != INSTANCE_ENDED && !there(instance)) {
+        uint32_t now = __atomic_load_n(&instance->store_steps, __ATOMIC_RELAXED) + 1;
+        if (code == ETIMEDOUT && now == steps) {
+            status =
+                cella_fail(error, CELLA_UNAVAILABLE, "the enclave was not ready within %d s", START_LIMIT_S);
+            break;
+        }
+        if (code == ETIMEDOUT) {
+            steps = now;
+            clock_gettime(CLOCK_MONOTONIC, &limit);
+            limit.tv_sec += START_LIMIT_S;
+        }
         code = pthread_cond_timedwait(&instance->changed, &instance->lock, &limit);
-    if (code == ETIMEDOUT && instance->state != INSTANCE_ENDED)
-        status = cella_fail(error, CELLA_UNAVAILABLE, "the enclave was not ready within %d s", START_LIMIT_S);
-    else if (instance->state == INSTANCE_ENDED)
+    }
+    if (status == CELLA_OK && !there(instance))
         status = cella_fail(error, instance->end_status == CELLA_OK ? CELLA_CLOSED : instance->end_status,
                             "%s", instance->end_reason);
     pthread_mutex_unlock(&instance->lock);
     return status;
 }
 
-static enum cella_status start(struct cella_instance *instance, const struct cella_instance_options *options,
-                               struct cella_error *error) {
-    int door_fd = -1;
+/* From the keeper's process to its word that the image is loaded. */
+static enum cella_status launch(struct cella_instance *instance, const struct cella_instance_options *options,
+                                int door_fd, struct cella_error *error) {
     int pair[2];
-    enum cella_status status = cella_machine_open(options->machine_path, &instance->machine, error);
-    if (status == CELLA_OK)
-        status = make_door(instance, &door_fd, error);
-    if (status != CELLA_OK)
-        return status;
-    cella_instance_wire_init(instance);
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-        close(door_fd);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
         return cella_fail(error, CELLA_NO_MEMORY, "cannot make a socket pair: %s", strerror(errno));
-    }
     instance->control_fd = pair[0];
-    status = send_start(instance, error);
+    enum cella_status status = CELLA_OK;
     /* Out of the way of the numbers that the keeper gets them as. */
     int high_door = fcntl(door_fd, F_DUPFD_CLOEXEC, 16);
     int high_control = fcntl(pair[1], F_DUPFD_CLOEXEC, 16);
-    close(door_fd);
     close(pair[1]);
-    if (status == CELLA_OK && (high_door < 0 || high_control < 0))
+    if (high_door < 0 || high_control < 0)
         status = cella_fail(error, CELLA_NO_MEMORY, "no descriptors are left: %s", strerror(errno));
     if (status == CELLA_OK)
         status = spawn_keeper(instance, options, high_door, high_control, error);
@@ -232,18 +243,46 @@ static enum cella_status start(struct cella_instance *instance, const struct cel
     if (status == CELLA_OK)
         status = start_threads(instance);
     if (status == CELLA_OK)
-        status = await_ready(instance, error);
+        status = await(instance, has_started, error);
     return status;
 }
 
-enum cella_status cella_instance_start(const struct cella_instance_options *options,
-                                       struct cella_instance **ret_instance, struct cella_error *error) {
+static enum cella_status start(struct cella_instance *instance, const struct cella_instance_options *options,
+                               struct cella_error *error) {
+    int door_fd = -1;
+    enum cella_status status = cella_machine_open(options->machine_path, &instance->machine, error);
+    if (status == CELLA_OK)
+        status = make_door(instance, &door_fd, error);
+    if (status != CELLA_OK)
+        return status;
+    cella_instance_wire_init(instance);
+    status = launch(instance, options, door_fd, error);
+    close(door_fd);
+    if (status == CELLA_OK)
+        status = cella_instance_open_vault(instance, instance->vault_kind, error);
+    if (status == CELLA_OK)
+        status = send_start(instance, error);
+    if (status == CELLA_OK)
+        status = await(instance, is_ready, error);
+    return status;
+}
+
+/* Trailing slashes would put what lies beside the folder into it. */
+static char *copy_path(const char *path) {
+    size_t size = strlen(path);
+    while (size > 1 && path[size - 1] == '/')
+        size--;
+    return strndup(path, size);
+}
+
+static struct cella_instance *new_instance(const struct cella_instance_options *options) {
     struct cella_instance *instance = calloc(1, sizeof *instance);
     if (instance == NULL)
-        return CELLA_NO_MEMORY;
+        return NULL;
     instance->control_fd = -1;
     instance->max_requests = INSTANCE_REQUESTS;
-    instance->message_limit = INSTANCE_MESSAGE_EXTRA;
+    instance->message_limit = INSTANCE_MESSAGE_LEAST;
+    instance->spins = INSTANCE_SPINS;
     pthread_mutex_init(&instance->lock, NULL);
     /* Time limits must not stretch when someone sets the clock. */
     pthread_condattr_t monotonic;
@@ -255,21 +294,63 @@ enum cella_status cella_instance_start(const struct cella_instance_options *opti
     pthread_cond_init(&instance->send_changed, NULL);
     pthread_mutex_init(&instance->call_lock, NULL);
     instance->events = options->events;
+    if (options->vault_path != NULL)
+        instance->vault_path = copy_path(options->vault_path);
+    if (options->vault_path != NULL && instance->vault_path == NULL) {
+        free(instance);
+        return NULL;
+    }
+    return instance;
+}
+
+/* A start that failed is told by the return value alone. */
+static void discard(struct cella_instance *instance) {
+    pthread_mutex_lock(&instance->lock);
+    instance->events = (struct cella_instance_events){.context = NULL};
+    pthread_mutex_unlock(&instance->lock);
+    cella_instance_free(instance);
+}
+
+enum cella_status cella_instance_start(const struct cella_instance_options *options,
+                                       struct cella_instance **ret_instance, struct cella_error *error) {
+    struct cella_instance *instance = new_instance(options);
+    if (instance == NULL)
+        return CELLA_NO_MEMORY;
     enum cella_status status = start(instance, options, error);
     if (status != CELLA_OK) {
-        /* A start that failed is told by the return value alone. */
-        pthread_mutex_lock(&instance->lock);
-        instance->events.ended = NULL;
-        pthread_mutex_unlock(&instance->lock);
-        cella_instance_free(instance);
+        discard(instance);
         return status;
     }
     *ret_instance = instance;
     return CELLA_OK;
 }
 
+enum cella_status cella_instance_check(const struct cella_instance_options *options,
+                                       struct cella_vault_report *ret_report, struct cella_error *error) {
+    struct cella_instance *instance = new_instance(options);
+    if (instance == NULL)
+        return CELLA_NO_MEMORY;
+    instance->checks = true;
+    memset(ret_report, 0, sizeof *ret_report);
+    enum cella_status status = start(instance, options, error);
+    if (status == CELLA_OK && instance->checked) {
+        status = instance->check_status;
+        *ret_report = instance->check_report;
+        if (status != CELLA_OK)
+            (void)cella_fail(error, status, "%s", instance->check_text);
+    } else if (status == CELLA_OK) {
+        status = cella_fail(error, CELLA_DOOR_BROKEN, "the enclave serves instead of checking its vault");
+    }
+    discard(instance);
+    return status;
+}
+
 const struct cella_instance_info *cella_instance_info(const struct cella_instance *instance) {
     return &instance->info;
+}
+
+struct cella_bytes cella_instance_first_report(const struct cella_instance *instance) {
+    return CELLA_BYTES(instance->first_report, instance->first_report_size);
 }
 
 void cella_instance_stop(struct cella_instance *instance, unsigned timeout_ms) {
@@ -338,6 +419,7 @@ void cella_instance_free(struct cella_instance *instance) {
     if (instance->has_writer)
         pthread_join(instance->writer, NULL);
     await_calls(instance);
+    cella_instance_close_vault(instance);
     free_pending(instance);
     if (instance->control_fd >= 0)
         close(instance->control_fd);
@@ -345,5 +427,6 @@ void cella_instance_free(struct cella_instance *instance) {
         munmap(instance->door, sizeof *instance->door);
     cella_machine_free(instance->machine);
     free(instance->message);
+    free(instance->first_report);
     free(instance);
 }

@@ -16,6 +16,20 @@ enum {
     INSTANCE_CALL_DEPTH = 64,                   /* nested calls of one enclave thread */
     INSTANCE_CALL_THREADS = 512,                /* calls of the enclave to the host under way at once */
     INSTANCE_MESSAGE_EXTRA = 256 * 1024,        /* bytes around a body: headers, padding, tags */
+    INSTANCE_MESSAGE_LEAST = (1 << 20) + 4096,  /* a write to the vault always fits */
+    /* How long the reader looks for answers before it sleeps while requests are under way: about 20
+     * microseconds, and what an enclave thread takes to wake and answer after a write to the vault is done.
+     */
+    INSTANCE_SPINS = 500,
+    INSTANCE_SPINS_WRITTEN = 3000,
+};
+
+/* What START says about the vault. */
+enum instance_vault_mode {
+    INSTANCE_VAULT_NONE = 0,
+    INSTANCE_VAULT_OPEN = 1,
+    INSTANCE_VAULT_CREATE = 2, /* there is no folder at all: make a vault */
+    INSTANCE_VAULT_CHECK = 3,  /* read and verify, change nothing, end */
 };
 
 enum instance_state { INSTANCE_STARTING, INSTANCE_SERVING, INSTANCE_CLOSING, INSTANCE_ENDED };
@@ -57,6 +71,13 @@ struct cella_instance {
     pthread_cond_t changed;
     enum instance_state state;
     bool told_started;
+    unsigned vault_kind; /* of the image's settings, once told_started */
+    bool checked;        /* CHECKED came: the three below */
+    enum cella_status check_status;
+    char check_text[256];
+    struct cella_vault_report check_report;
+    uint8_t *first_report; /* REPORT and statement of READY */
+    size_t first_report_size;
     enum cella_status end_status;
     char end_reason[256];
     uint32_t ended; /* also read without the lock */
@@ -83,6 +104,14 @@ struct cella_instance {
     size_t message_capacity;
     size_t message_limit; /* of one message that comes out, from max_mail_size of the image's settings */
 
+    bool checks;      /* it is started to check its vault */
+    char *vault_path; /* NULL: none */
+    enum instance_vault_mode vault_mode;
+    struct cella_disk_posix *vault_folder;
+    struct cella_storage *storage; /* NULL: no vault */
+    uint32_t store_steps;          /* reads that were served; changed without a lock */
+    unsigned spins;                /* reader thread only: how long it looks before it sleeps */
+
     pthread_mutex_t call_lock;
     struct instance_calls calls[CELLA_DOOR_THREADS];
 
@@ -108,6 +137,24 @@ enum cella_status cella_instance_send(struct cella_instance *instance, struct ce
 /* instance_calls.c */
 enum cella_status cella_instance_start_call(struct cella_instance *instance, uint16_t type, uint64_t id,
                                             struct cella_bytes message);
+
+/* instance_vault.c: opens or makes the folder of an image with this kind of vault, and decides the mode. */
+enum cella_status cella_instance_open_vault(struct cella_instance *instance, unsigned kind,
+                                            struct cella_error *error);
+/* A new vault takes its name. */
+enum cella_status cella_instance_settle_vault(struct cella_instance *instance, struct cella_error *error);
+void cella_instance_close_vault(struct cella_instance *instance);
+
+/* instance_store.c: one frame that is about the vault. In the reader's thread. */
+void cella_instance_handle_store(struct cella_instance *instance, uint16_t type, uint64_t id,
+                                 struct cella_bytes message);
+void cella_instance_store_written(void *instance, struct cella_storage_ticket ticket,
+                                  enum cella_status status);
+
+/* instance_ready.c: what an instance says at the end of its start. */
+void cella_instance_handle_ready(struct cella_instance *instance, struct cella_bytes message);
+void cella_instance_handle_failed(struct cella_instance *instance, struct cella_bytes message);
+void cella_instance_handle_checked(struct cella_instance *instance, struct cella_bytes message);
 
 /* instance.c: the first end wins; wakes everything that waits. */
 void cella_instance_set_ended(struct cella_instance *instance, enum cella_status status, const char *reason);

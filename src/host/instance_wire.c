@@ -12,10 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How long the reader looks for answers before it sleeps while requests are under way: about 20 microseconds.
- */
-enum { SPINS = 500 };
-
 static const char broken_position[] = "the enclave's ring position is impossible";
 
 static void park_wait(uint32_t *word, uint32_t seen) {
@@ -303,33 +299,22 @@ static void tell_log(struct cella_instance *instance, struct cella_bytes message
         instance->events.log(instance->events.context, line);
 }
 
-static void set_ready(struct cella_instance *instance) {
-    pthread_mutex_lock(&instance->lock);
-    /* An end that came first stays the end. */
-    if (instance->state == INSTANCE_STARTING)
-        instance->state = INSTANCE_SERVING;
-    pthread_cond_broadcast(&instance->changed);
-    pthread_mutex_unlock(&instance->lock);
-}
-
-static void fail_start(struct cella_instance *instance, struct cella_bytes message) {
-    struct cella_reader reader;
-    char text[256];
-    cella_reader_init(&reader, message);
-    enum cella_status status = (enum cella_status)cella_read_u32(&reader);
-    size_t size = cella_reader_left(&reader) < sizeof text ? cella_reader_left(&reader) : sizeof text - 1;
-    cella_read_copy(&reader, (uint8_t *)text, size);
-    text[size] = '\0';
-    cella_instance_set_ended(instance, status == CELLA_OK ? CELLA_DOOR_BROKEN : status, text);
-}
-
 static void handle(struct cella_instance *instance, uint16_t type, uint64_t id, struct cella_bytes message) {
     switch (type) {
     case CELLA_FRAME_READY:
-        set_ready(instance);
+        cella_instance_handle_ready(instance, message);
         break;
     case CELLA_FRAME_START_FAILED:
-        fail_start(instance, message);
+        cella_instance_handle_failed(instance, message);
+        break;
+    case CELLA_FRAME_CHECKED:
+        cella_instance_handle_checked(instance, message);
+        break;
+    case CELLA_FRAME_STORE_WRITE:
+    case CELLA_FRAME_STORE_READ:
+    case CELLA_FRAME_STORE_LIST:
+    case CELLA_FRAME_STORE_REMOVE:
+        cella_instance_handle_store(instance, type, id, message);
         break;
     case CELLA_FRAME_MAIL_DONE:
     case CELLA_FRAME_CALL_DONE:
@@ -378,7 +363,7 @@ static bool collect(struct cella_instance *instance, const uint8_t *payload, siz
 
 /* A large reply is not kept in memory for ever. */
 static void release_message(struct cella_instance *instance) {
-    enum { KEEP = 1 << 20 };
+    enum { KEEP = 1 << 21 };
     instance->message_size = 0;
     if (instance->message_capacity > KEEP) {
         free(instance->message);
@@ -442,7 +427,9 @@ static void fail_all(struct cella_instance *instance) {
 static void await_replies(struct cella_instance *instance) {
     const struct cella_ring *ring = &instance->reply_ring;
     unsigned open = __atomic_load_n(&instance->open_requests, __ATOMIC_RELAXED);
-    if (open > 0 && cella_ring_look(ring->shared, ring->position, SPINS))
+    unsigned spins = instance->spins;
+    instance->spins = INSTANCE_SPINS;
+    if (open > 0 && cella_ring_look(ring->shared, ring->position, spins))
         return;
     __atomic_store_n(&instance->reader_awake, 0, __ATOMIC_SEQ_CST);
     const struct cella_ring_shared *requests = &instance->door->requests;

@@ -162,6 +162,25 @@ static void lane_deinit(struct storage_lane *lane) {
     pthread_mutex_destroy(&lane->lock);
 }
 
+static bool is_half_made(const char *name) {
+    static const char suffix[] = ".part";
+    char whole[CELLA_STORAGE_NAME_MAX];
+    struct cella_store_file file;
+    size_t length = strlen(name);
+    size_t tail = sizeof suffix - 1;
+    if (strcmp(name, STORAGE_SPARE) == 0)
+        return true;
+    if (length <= tail || length >= sizeof whole || strcmp(name + length - tail, suffix) != 0)
+        return false;
+    (void)snprintf(whole, sizeof whole, "%.*s", (int)(length - tail), name);
+    return cella_storage_parse_name(whole, &file);
+}
+
+bool cella_storage_owns(const char *name) {
+    struct cella_store_file file;
+    return is_half_made(name) || cella_storage_parse_name(name, &file);
+}
+
 struct scan {
     struct cella_storage *storage;
     char leftover[64][CELLA_STORAGE_NAME_MAX];
@@ -172,19 +191,12 @@ struct scan {
 static void scan_name(void *visitor, const char *name, uint64_t size) {
     struct scan *scan = visitor;
     struct cella_store_file file;
-    size_t length = strlen(name);
     if (cella_storage_parse_name(name, &file)) {
         if (file.kind == CELLA_STORE_SEGMENT && file.number > scan->storage->last_segment)
             scan->storage->last_segment = file.number;
         return;
     }
-    bool leftover = strcmp(name, STORAGE_SPARE) == 0;
-    if (length > 5 && length < CELLA_STORAGE_NAME_MAX && strcmp(name + length - 5, ".part") == 0) {
-        char whole[CELLA_STORAGE_NAME_MAX];
-        (void)snprintf(whole, sizeof whole, "%.*s", (int)(length - 5), name);
-        leftover = cella_storage_parse_name(whole, &file);
-    }
-    if (leftover && scan->leftovers < 64)
+    if (is_half_made(name) && scan->leftovers < 64)
         (void)snprintf(scan->leftover[scan->leftovers++], CELLA_STORAGE_NAME_MAX, "%s", name);
 }
 

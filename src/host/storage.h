@@ -82,5 +82,7 @@ void cella_storage_count(struct cella_storage *storage, struct cella_storage_cou
 /* The name of a file, and back; false: no file of a vault has this name. */
 void cella_storage_name(struct cella_store_file file, char ret_name[CELLA_STORAGE_NAME_MAX]);
 bool cella_storage_parse_name(const char *name, struct cella_store_file *ret_file);
+/* Is it the name of a vault's file, whole or half-made? */
+bool cella_storage_owns(const char *name);
 
 #endif
