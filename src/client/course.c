@@ -2,8 +2,8 @@
  * Must not: take a word that may be a lie for the end of a doubt. */
 #include "client/client_internal.h"
 
-#define FIRST_PAUSE_MS 50
-#define LAST_PAUSE_MS  2000
+#define FIRST_PAUSE_MS 50U
+#define LAST_PAUSE_MS  2000U
 
 bool cella_client_means_not_done(enum cella_status status) {
     switch (status) {
