@@ -35,6 +35,9 @@ bool cella_channel_receive(struct cella_incoming *ret_incoming, uint8_t *buffer)
 void cella_channel_next(struct cella_incoming *incoming, uint8_t *buffer);
 /* The shape of it and of cella_channel_next_own. */
 typedef void cella_channel_more(struct cella_incoming *incoming, uint8_t *buffer);
+/* Whether the host's disk is at work for this instance: one thread that waits for requests then sleeps less
+ * soon. */
+void cella_channel_expect(bool expecting);
 /* The request that cella_channel_receive gave is answered. */
 void cella_channel_finish(void);
 /* Requests that were received and are not finished; counted from the moment that they leave the ring. */

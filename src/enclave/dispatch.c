@@ -5,12 +5,9 @@
 #include "base/secret.h"
 #include "enclave/inside.h"
 #include "enclave/runtime.h"
+#include "enclave/vault_store.h"
 #include <stdlib.h>
 #include <string.h>
-
-static void answer_text(enum cella_frame_type type, uint64_t id, enum cella_status status, const char *text) {
-    cella_channel_answer(type, id, status, CELLA_BYTES(text, strlen(text)));
-}
 
 static void finish_request(void) {
     struct cella_runtime *runtime = &cella_runtime;
@@ -33,6 +30,10 @@ static void begin_waiting(void) {
 static void finish_waiting(void) {
     pthread_mutex_unlock(&cella_runtime.waiters_lock);
     __atomic_fetch_sub(&cella_runtime.waiters, 1, __ATOMIC_SEQ_CST);
+}
+
+static bool closing(void) {
+    return __atomic_load_n(&cella_runtime.closing, __ATOMIC_SEQ_CST) != 0;
 }
 
 static bool others_are_active(void) {
@@ -64,12 +65,12 @@ static enum cella_status open_mail(struct cella_incoming *incoming, uint8_t *buf
     }
 }
 
-/* The mailbox says BUSY while an earlier mail of the same topic is being handled by another thread: wait for
- * that. */
+/* Without a vault the mailbox says BUSY while an earlier mail of the same topic is being handled by another
+ * thread: wait for that. With one the writer's place keeps them apart. */
 static enum cella_status begin_mail(struct cella_mailbox_mail *mail, enum cella_mailbox_verdict *ret_verdict,
                                     struct cella_error *error) {
     enum cella_status status = cella_mailbox_mail_begin(mail, ret_verdict, error);
-    if (status != CELLA_MAIL_BUSY)
+    if (status != CELLA_MAIL_BUSY || cella_runtime.vault != NULL)
         return status;
     begin_waiting();
     while ((status = cella_mailbox_mail_begin(mail, ret_verdict, error)) == CELLA_MAIL_BUSY &&
@@ -79,76 +80,105 @@ static enum cella_status begin_mail(struct cella_mailbox_mail *mail, enum cella_
     return status;
 }
 
-static enum cella_status run_handler(struct cella_mailbox_mail *mail, struct cella_transaction *transaction) {
+static enum cella_status run_handler(struct cella_answer *answer) {
     const struct cella_enclave *program = cella_runtime.program;
+    struct cella_transaction *transaction = &answer->transaction;
     if (program->mail == NULL)
         return CELLA_NO_HANDLER;
-    if (program->mail(transaction, cella_mailbox_mail_view(mail)) != CELLA_OK)
+    if (program->mail(transaction, cella_mailbox_mail_view(answer->mail)) != CELLA_OK)
         return CELLA_HANDLER_FAILED;
     struct cella_bytes reply = cella_transaction_reply(transaction);
-    return cella_mailbox_mail_commit(mail, transaction->has_reply ? &reply : NULL);
+    return cella_mailbox_mail_commit(answer->mail, transaction->has_reply ? &reply : NULL);
 }
 
-static enum cella_status run_query(const struct cella_mailbox_mail *mail,
-                                   struct cella_transaction *transaction) {
-    const struct cella_enclave *program = cella_runtime.program;
-    if (program->query == NULL)
-        return CELLA_NO_HANDLER;
-    bool done = program->query(transaction, cella_mailbox_mail_view(mail)) == CELLA_OK;
-    return done ? CELLA_OK : CELLA_HANDLER_FAILED;
-}
-
-static void answer_mail(uint64_t id, struct cella_mailbox_mail *mail,
-                        const struct cella_transaction *transaction) {
-    struct cella_bytes reply = cella_transaction_reply(transaction);
-    const struct cella_bytes *given = transaction->has_reply ? &reply : NULL;
-    uint8_t small[4096];
-    uint64_t size = cella_mailbox_reply_size(mail, given, 0);
-    uint8_t *out = size <= sizeof small ? small : malloc((size_t)size);
-    struct cella_error error = {.message = ""};
-    enum cella_status status = CELLA_NO_MEMORY;
-    if (out != NULL)
-        status = cella_mailbox_reply_seal(mail, given, (struct cella_bytes){0}, out, size, &error);
-    if (status == CELLA_OK)
-        cella_channel_answer(CELLA_FRAME_MAIL_DONE, id, status, CELLA_BYTES(out, (size_t)size));
-    else
-        answer_text(CELLA_FRAME_MAIL_DONE, id, status, error.message);
-    if (out != small)
-        free(out);
-}
-
-static void handle_opened(uint64_t id, struct cella_mailbox_mail *mail) {
-    struct cella_error error = {.message = ""};
-    struct cella_transaction transaction;
-    cella_transaction_init(&transaction, NULL);
-    enum cella_mailbox_verdict verdict = CELLA_MAILBOX_RUN;
-    enum cella_status status = begin_mail(mail, &verdict, &error);
-    if (status == CELLA_OK && verdict == CELLA_MAILBOX_RUN) {
-        status = run_handler(mail, &transaction);
+/* Posts that the sender has not collected, and is to get again. */
+static enum cella_status add_uncollected(struct cella_answer *answer, struct cella_error *error) {
+    for (;;) {
+        struct cella_mailbox_prepared *prepared = NULL;
+        enum cella_status status = cella_mailbox_again(answer->mail, &prepared, error);
+        if (status == CELLA_NOT_FOUND)
+            return CELLA_OK;
         if (status == CELLA_OK)
-            cella_transaction_commit_posts(&transaction);
-        else
-            cella_mailbox_mail_abort(mail);
-    } else if (status == CELLA_OK && verdict == CELLA_MAILBOX_QUERY) {
-        status = run_query(mail, &transaction);
+            status = cella_transaction_add_post(&answer->transaction, prepared);
+        if (status != CELLA_OK)
+            return status;
     }
+}
+
+/* From its place in order to its commit, all in one transaction. */
+static enum cella_status carry_out(struct cella_answer *answer, uint64_t collected,
+                                   struct cella_error *error) {
+    enum cella_mailbox_verdict verdict = CELLA_MAILBOX_RUN;
+    enum cella_status status = cella_transaction_begin(&answer->transaction, error);
     if (status == CELLA_OK)
-        answer_mail(id, mail, &transaction);
+        status = begin_mail(answer->mail, &verdict, error);
+    if (status == CELLA_OK && collected > 0)
+        status = cella_mailbox_collected(answer->mail, collected, error);
+    if (status == CELLA_OK && verdict == CELLA_MAILBOX_RUN)
+        status = run_handler(answer);
+    if (status == CELLA_OK)
+        status = add_uncollected(answer, error);
+    if (status == CELLA_OK)
+        status = cella_answer_commit(answer);
+    return status;
+}
+
+static void handle_request(struct cella_answer *answer, uint64_t collected) {
+    struct cella_error error = {.message = ""};
+    uint64_t id = answer->id;
+    enum cella_status status = carry_out(answer, collected, &error);
+    if (status == CELLA_OK)
+        return;
+    cella_transaction_abort(&answer->transaction);
+    cella_mailbox_mail_abort(answer->mail);
+    cella_answer_refuse(CELLA_FRAME_MAIL_DONE, id, status, error.message);
+    cella_answer_free(answer);
+}
+
+static void handle_query(struct cella_answer *answer) {
+    const struct cella_enclave *program = cella_runtime.program;
+    struct cella_transaction *transaction = &answer->transaction;
+    struct cella_error error = {.message = ""};
+    enum cella_mailbox_verdict verdict = CELLA_MAILBOX_QUERY;
+    enum cella_status status = cella_transaction_begin_reading(transaction);
+    if (status == CELLA_OK)
+        status = cella_mailbox_mail_begin(answer->mail, &verdict, &error);
+    if (status == CELLA_OK && program->query == NULL)
+        status = CELLA_NO_HANDLER;
+    if (status == CELLA_OK && program->query(transaction, cella_mailbox_mail_view(answer->mail)) != CELLA_OK)
+        status = CELLA_HANDLER_FAILED;
+    if (status == CELLA_OK)
+        cella_answer_query(answer, transaction->reading.moment);
     else
-        answer_text(CELLA_FRAME_MAIL_DONE, id, status, error.message);
-    cella_transaction_deinit(&transaction);
+        cella_answer_refuse(CELLA_FRAME_MAIL_DONE, answer->id, status, error.message);
+    cella_answer_free(answer);
 }
 
 static void handle_mail(struct cella_incoming *incoming, uint8_t *buffer) {
     struct cella_error error = {.message = ""};
     struct cella_mailbox_mail *mail = NULL;
+    struct cella_answer *answer = NULL;
+    struct cella_vault_claim claim = {0};
     uint64_t id = incoming->id;
+    uint64_t collected = 0;
     enum cella_status status = open_mail(incoming, buffer, &mail, &error);
-    if (status == CELLA_OK)
-        handle_opened(id, mail);
+    if (status == CELLA_OK && closing())
+        status = CELLA_CLOSED;
+    if (status == CELLA_OK && cella_runtime.vault != NULL)
+        status = cella_runtime_check_context(mail, &claim, &collected, &error);
+    if (status == CELLA_OK && (answer = cella_answer_new(CELLA_FRAME_MAIL_DONE, id, mail)) == NULL)
+        status = CELLA_NO_MEMORY;
+    if (status != CELLA_OK) {
+        cella_answer_refuse(CELLA_FRAME_MAIL_DONE, id, status, error.message);
+        cella_mailbox_mail_free(mail);
+        return;
+    }
+    answer->has_claim = cella_runtime.vault != NULL;
+    answer->claim = claim;
+    if (cella_mailbox_mail_is_query(mail))
+        handle_query(answer);
     else
-        answer_text(CELLA_FRAME_MAIL_DONE, id, status, error.message);
-    cella_mailbox_mail_free(mail);
+        handle_request(answer, collected);
 }
 
 static void handle_call(struct cella_incoming *incoming, uint8_t *buffer) {
@@ -156,6 +186,8 @@ static void handle_call(struct cella_incoming *incoming, uint8_t *buffer) {
     size_t size = 0;
     uint8_t *data = NULL;
     enum cella_status status = cella_runtime_collect(incoming, buffer, cella_channel_next, &data, &size);
+    if (status == CELLA_OK && closing())
+        status = CELLA_CLOSED;
     if (status == CELLA_OK)
         cella_runtime_run_call(NULL, id, CELLA_BYTES(data, size));
     else
@@ -175,22 +207,45 @@ static void handle_report(const struct cella_incoming *incoming) {
     cella_channel_answer(CELLA_FRAME_REPORT_DONE, incoming->id, CELLA_OK, CELLA_BYTES(out, size));
 }
 
-/* An orderly close: what is being handled is finished, then the stop hook runs, then the instance ends. */
-static _Noreturn void handle_close(void) {
+/* What the host says about a write. */
+static void handle_written(const struct cella_incoming *incoming) {
+    struct cella_reader reader;
+    cella_reader_init(&reader, incoming->chunk);
+    uint32_t status = cella_read_u32(&reader);
+    if (!cella_reader_done(&reader) || incoming->more || cella_runtime.vault == NULL)
+        cella_end(CELLA_DOOR_BROKEN, 10);
+    cella_channel_expect(false);
+    cella_vault_written(cella_runtime.vault, incoming->id, cella_vault_store_status(status));
+}
+
+/* The end of an orderly close: nothing is being handled, everything committed is durable or given up by the
+ * host. The stop hook runs, then the instance ends. */
+static _Noreturn void finish_close(void) {
     struct cella_runtime *runtime = &cella_runtime;
     cella_channel_close();
     begin_waiting();
-    while (others_are_active())
+    /* What was received before that is refused by other threads now. */
+    while (cella_channel_active() > 0)
         pthread_cond_wait(&runtime->request_finished, &runtime->waiters_lock);
     finish_waiting();
     if (runtime->program->stop != NULL)
         runtime->program->stop();
     cella_mailbox_free(runtime->mailbox);
+    cella_vault_free(runtime->vault);
     cella_x25519_deinit(&runtime->session_key);
     cella_ed25519_deinit(&runtime->signing_key);
     cella_channel_send(CELLA_FRAME_CLOSED, 0, NULL, 0);
     for (;;)
         cella_exit(CELLA_EXIT_FINISHED, 0, 0);
+}
+
+/* After each request: is an orderly close asked for, and is this the last that it waits for? */
+static void close_if_quiet(void) {
+    if (!closing() || cella_channel_active() > 0 ||
+        (cella_runtime.vault != NULL && cella_vault_busy(cella_runtime.vault)))
+        return;
+    if (__atomic_exchange_n(&cella_runtime.closer, 1, __ATOMIC_SEQ_CST) == 0)
+        finish_close();
 }
 
 void cella_runtime_dispatch(struct cella_incoming *incoming, uint8_t *buffer) {
@@ -204,11 +259,17 @@ void cella_runtime_dispatch(struct cella_incoming *incoming, uint8_t *buffer) {
     case CELLA_FRAME_REPORT:
         handle_report(incoming);
         break;
+    case CELLA_FRAME_STORE_WRITTEN:
+        handle_written(incoming);
+        break;
     case CELLA_FRAME_CLOSE:
-        handle_close();
+        __atomic_store_n(&cella_runtime.closing, 1, __ATOMIC_SEQ_CST);
+        break;
     default:
         /* The table let nothing else through. */
         CELLA_ASSERT(false);
     }
+    cella_runtime_run_after();
     finish_request();
+    close_if_quiet();
 }

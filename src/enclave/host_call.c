@@ -13,18 +13,53 @@ static size_t message_limit(void) {
     return (size_t)cella_runtime.settings.max_mail_size + 64;
 }
 
-void cella_runtime_run_call(struct cella_transaction *parent, uint64_t id, struct cella_bytes request) {
+static enum cella_status run_handler(struct cella_transaction *transaction, struct cella_bytes request) {
     const struct cella_enclave *program = cella_runtime.program;
+    if (program->call == NULL)
+        return CELLA_NO_HANDLER;
+    return program->call(transaction, request) == CELLA_OK ? CELLA_OK : CELLA_HANDLER_FAILED;
+}
+
+/* Within a handler's own call: the bytes of the reply leave at once like those of that call, the changes are
+ * its handler's. */
+static void run_nested(struct cella_transaction *parent, uint64_t id, struct cella_bytes request) {
     struct cella_transaction transaction;
     cella_transaction_init(&transaction, parent);
-    enum cella_status status = CELLA_NO_HANDLER;
-    if (program->call != NULL)
-        status = program->call(&transaction, request) == CELLA_OK ? CELLA_OK : CELLA_HANDLER_FAILED;
-    if (status == CELLA_OK)
-        cella_transaction_commit_posts(&transaction);
+    enum cella_status status = cella_transaction_begin(&transaction, NULL);
+    if (status == CELLA_OK) {
+        status = run_handler(&transaction, request);
+        if (status == CELLA_OK)
+            status = cella_transaction_join(&transaction);
+        else
+            cella_transaction_abort(&transaction);
+    }
     cella_channel_answer(CELLA_FRAME_CALL_DONE, id, status,
                          status == CELLA_OK ? cella_transaction_reply(&transaction) : CELLA_BYTES(NULL, 0));
     cella_transaction_deinit(&transaction);
+}
+
+static void run_outermost(uint64_t id, struct cella_bytes request) {
+    struct cella_error error = {.message = ""};
+    struct cella_answer *answer = cella_answer_new(CELLA_FRAME_CALL_DONE, id, NULL);
+    enum cella_status status =
+        answer != NULL ? cella_transaction_begin(&answer->transaction, &error) : CELLA_NO_MEMORY;
+    if (status == CELLA_OK)
+        status = run_handler(&answer->transaction, request);
+    if (status == CELLA_OK)
+        status = cella_answer_commit(answer);
+    if (status == CELLA_OK)
+        return;
+    cella_answer_refuse(CELLA_FRAME_CALL_DONE, id, status, error.message);
+    if (answer != NULL)
+        cella_transaction_abort(&answer->transaction);
+    cella_answer_free(answer);
+}
+
+void cella_runtime_run_call(struct cella_transaction *parent, uint64_t id, struct cella_bytes request) {
+    if (parent != NULL)
+        run_nested(parent, id, request);
+    else
+        run_outermost(id, request);
 }
 
 enum cella_status cella_runtime_collect(struct cella_incoming *incoming, uint8_t *buffer,

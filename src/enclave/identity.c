@@ -16,6 +16,13 @@ enum cella_status cella_runtime_make_identity(struct cella_error *error) {
     struct cella_statement statement = {.freshness = CELLA_FRESHNESS_NONE};
     memcpy(statement.session_key, runtime->session_key.public_key, sizeof statement.session_key);
     memcpy(statement.signing_key, runtime->signing_key.public_key, sizeof statement.signing_key);
+    if (runtime->vault != NULL) {
+        struct cella_bytes genesis = cella_vault_genesis(runtime->vault);
+        statement.freshness = CELLA_FRESHNESS_MACHINE;
+        memcpy(statement.vault_id, cella_vault_id(runtime->vault), sizeof statement.vault_id);
+        memcpy(statement.genesis, genesis.data, genesis.size);
+        statement.genesis_size = genesis.size;
+    }
     return cella_statement_write(&statement, runtime->statement, sizeof runtime->statement,
                                  &runtime->statement_size, error);
 }

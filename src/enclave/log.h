@@ -8,6 +8,11 @@
 void cella_log_bytes(const char *text, size_t size);
 
 /* Details of an end, for the host's log of debug images. */
-enum cella_end_detail { CELLA_DETAIL_ABORT = 2, CELLA_DETAIL_SIGNAL = 3, CELLA_DETAIL_FRAME = 16 };
+enum cella_end_detail {
+    CELLA_DETAIL_ABORT = 2,
+    CELLA_DETAIL_SIGNAL = 3,
+    CELLA_DETAIL_VAULT = 4,
+    CELLA_DETAIL_FRAME = 16
+};
 
 #endif

@@ -2,8 +2,11 @@
  */
 #include "enclave/runtime.h"
 #include "base/error.h"
+#include "base/reader.h"
+#include "base/writer.h"
 #include "enclave/inside.h"
 #include "enclave/log.h"
+#include "state/report.h"
 #include <limits.h>
 #include <malloc.h>
 #include <stdarg.h>
@@ -11,7 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of an instance's own clock, below the epoch. */
+enum { CLOCK_BITS = 40 };
+
 struct cella_runtime cella_runtime = {.post_lock = PTHREAD_MUTEX_INITIALIZER,
+                                      .after_lock = PTHREAD_MUTEX_INITIALIZER,
                                       .waiters_lock = PTHREAD_MUTEX_INITIALIZER,
                                       .request_finished = PTHREAD_COND_INITIALIZER};
 
@@ -35,38 +42,99 @@ static enum cella_status read_settings(void) {
 
 static enum cella_status make_mailbox(struct cella_error *error) {
     const struct cella_settings *settings = &cella_runtime.settings;
-    const struct cella_mailbox_options options = {.session_key = &cella_runtime.session_key,
-                                                  .limits = {.max_mail_size = settings->max_mail_size,
-                                                             .max_senders = settings->max_senders,
-                                                             .max_sessions = settings->max_sessions,
-                                                             .max_topics = settings->max_topics}};
+    const struct cella_vault *vault = cella_runtime.vault;
+    struct cella_mailbox_options options = {.session_key = &cella_runtime.session_key,
+                                            .limits = {.max_mail_size = settings->max_mail_size,
+                                                       .max_senders = settings->max_senders,
+                                                       .max_sessions = settings->max_sessions,
+                                                       .max_topics = settings->max_topics,
+                                                       .max_stored_reply = settings->max_stored_reply,
+                                                       .max_stored_bytes = settings->max_stored_bytes,
+                                                       .max_outbox = settings->max_outbox}};
+    if (vault != NULL) {
+        options.keep = &cella_runtime_keep;
+        /* No epoch comes twice, so no instance gives what an earlier one gave. */
+        options.first_clock = cella_vault_epoch(vault) << CLOCK_BITS;
+    }
     return cella_mailbox_new(&options, &cella_runtime.mailbox, error);
 }
 
-/* The first message must be START and carries the TARGETINFO of the machine's quoting enclave. */
-static void await_start(uint8_t *buffer) {
+/* The first message must be START: the TARGETINFO of the machine's quoting enclave, and what to do about a
+ * vault. */
+static enum cella_vault_mode await_start(uint8_t *buffer) {
     struct cella_incoming incoming;
-    if (!cella_channel_receive(&incoming, buffer) || incoming.more ||
-        incoming.chunk.size != CELLA_TARGET_INFO_SIZE)
+    struct cella_reader reader;
+    if (!cella_channel_receive(&incoming, buffer) || incoming.more || incoming.type != CELLA_FRAME_START)
         cella_end(CELLA_DOOR_BROKEN, 7);
-    memcpy(cella_runtime.quoting_target, incoming.chunk.data, CELLA_TARGET_INFO_SIZE);
+    cella_reader_init(&reader, incoming.chunk);
+    cella_read_copy(&reader, cella_runtime.quoting_target, sizeof cella_runtime.quoting_target);
+    uint8_t mode = cella_read_u8(&reader);
+    if (!cella_reader_done(&reader) || mode > CELLA_VAULT_MODE_CHECK)
+        cella_end(CELLA_DOOR_BROKEN, 7);
     cella_channel_finish();
+    return (enum cella_vault_mode)mode;
 }
 
+/* Works for the vault until nothing waits for its store. Nothing else may come before the instance serves. */
+static void settle(uint8_t *buffer) {
+    struct cella_incoming incoming;
+    while (cella_runtime.vault != NULL && cella_vault_busy(cella_runtime.vault) &&
+           cella_channel_receive(&incoming, buffer)) {
+        if (incoming.type != CELLA_FRAME_STORE_WRITTEN)
+            cella_end(CELLA_DOOR_BROKEN, 11);
+        cella_runtime_dispatch(&incoming, buffer);
+    }
+}
+
+/* The mailbox and the start hook, in one transaction. Posts of the hook lie in the outbox until their
+ * recipients open a session. */
 static enum cella_status start_program(struct cella_error *error) {
-    enum cella_status status = cella_runtime_make_identity(error);
+    struct cella_transaction transaction;
+    cella_transaction_init(&transaction, NULL);
+    transaction.has_reply = true; /* there is nobody to reply to */
+    enum cella_status status = cella_transaction_begin(&transaction, error);
     if (status == CELLA_OK)
         status = make_mailbox(error);
     if (status == CELLA_OK && cella_runtime.program->start != NULL &&
-        cella_runtime.program->start(NULL) != CELLA_OK)
+        cella_runtime.program->start(&transaction) != CELLA_OK)
         status = cella_fail(error, CELLA_HANDLER_FAILED, "the enclave's start hook failed");
+    if (status == CELLA_OK && transaction.broken)
+        status = cella_fail(error, CELLA_FAILED, "a post of the enclave's start hook failed");
+    while (transaction.scans != NULL)
+        (void)cella_scan_free(transaction.scans);
+    if (status != CELLA_OK)
+        cella_transaction_abort(&transaction);
+    else if (transaction.access == CELLA_ACCESS_WRITE)
+        status = cella_vault_commit(cella_runtime.vault, NULL);
+    cella_transaction_deinit(&transaction);
+    return status;
+}
+
+static enum cella_status start_all(uint8_t *buffer, enum cella_vault_mode mode, struct cella_error *error) {
+    enum cella_status status = cella_runtime_start_vault(mode, error);
+    if (status == CELLA_OK)
+        status = cella_runtime_make_identity(error);
+    if (status == CELLA_OK)
+        status = start_program(error);
+    if (status == CELLA_OK)
+        settle(buffer);
     return status;
 }
 
 static void tell_ready(void) {
     uint8_t out[CELLA_REPORT_SIZE + CELLA_STATEMENT_SIZE_MAX];
-    struct cella_bytes part = CELLA_BYTES(out, cella_runtime_report(NULL, out));
-    cella_channel_send(CELLA_FRAME_READY, 0, &part, 1);
+    uint8_t vault[CELLA_VAULT_REPORT_SIZE];
+    uint8_t size[4];
+    size_t total = cella_runtime_report(NULL, out);
+    struct cella_writer writer;
+    cella_writer_init(&writer, size, sizeof size);
+    cella_write_u32(&writer, (uint32_t)(total - CELLA_REPORT_SIZE));
+    if (cella_runtime.vault != NULL)
+        cella_vault_report_write(&cella_runtime.vault_report, vault);
+    const struct cella_bytes parts[] = {CELLA_BYTES(out, CELLA_REPORT_SIZE), CELLA_BYTES(size, sizeof size),
+                                        CELLA_BYTES(out + CELLA_REPORT_SIZE, total - CELLA_REPORT_SIZE),
+                                        CELLA_BYTES(vault, cella_runtime.vault != NULL ? sizeof vault : 0)};
+    cella_channel_send(CELLA_FRAME_READY, 0, parts, 4);
     cella_channel_set_phase(CELLA_PHASE_SERVING);
 }
 
@@ -117,15 +185,16 @@ int cella_enclave_run(const struct cella_enclave *enclave) {
     uint8_t *buffer = malloc(CELLA_DOOR_FRAME_MAX);
     if (buffer == NULL)
         cella_end(CELLA_NO_MEMORY, 0);
-    await_start(buffer);
+    enum cella_vault_mode mode = await_start(buffer);
     struct cella_error error = {.message = ""};
-    enum cella_status status = start_program(&error);
+    enum cella_status status = start_all(buffer, mode, &error);
     if (status != CELLA_OK) {
         cella_channel_answer(CELLA_FRAME_START_FAILED, 0, status,
                              CELLA_BYTES(error.message, strlen(error.message)));
         cella_end(status, 0);
     }
     tell_ready();
+    cella_runtime_run_after();
     if (enclave->thread_safe && cella_runtime.settings.thread_count > 1)
         start_threads();
     serve(buffer);

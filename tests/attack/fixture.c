@@ -98,13 +98,19 @@ static enum cella_status on_call(void *context, uint64_t call_id, struct cella_b
 
 enum cella_status fixture_start(struct fixture *fixture, const char *machine, const char *image,
                                 struct cella_error *error) {
-    *fixture = (struct fixture){.machine = machine};
+    return fixture_start_vault(fixture, machine, NULL, image, error);
+}
+
+enum cella_status fixture_start_vault(struct fixture *fixture, const char *machine, const char *vault,
+                                      const char *image, struct cella_error *error) {
+    *fixture = (struct fixture){.machine = machine, .vault = vault};
     pthread_mutex_init(&fixture->lock, NULL);
     pthread_cond_init(&fixture->changed, NULL);
     const struct cella_instance_options options = {
         .image_path = fixture_image(image),
         .machine_path = machine,
         .keeper_path = CELLA_TEST_KEEPER,
+        .vault_path = vault,
         .events = {.context = fixture, .post = on_post, .call = on_call, .log = on_log, .ended = on_ended}};
     return cella_instance_start(&options, &fixture->instance, error);
 }

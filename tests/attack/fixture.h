@@ -9,6 +9,7 @@ enum { FIXTURE_LINES = 64 };
 
 struct fixture {
     const char *machine;
+    const char *vault; /* folder of its vault, or NULL */
     struct cella_instance *instance;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -34,6 +35,10 @@ const char *fixture_machine(void);
 /* Starts tests/enclaves/IMAGE.enclave; the status is checked by the caller. */
 enum cella_status fixture_start(struct fixture *fixture, const char *machine, const char *image,
                                 struct cella_error *error);
+/* The same with a vault in this folder. */
+enum cella_status fixture_start_vault(struct fixture *fixture, const char *machine, const char *vault,
+                                      const char *image, struct cella_error *error);
+/* Kills it and waits. */
 void fixture_free(struct fixture *fixture);
 
 struct answer fixture_call(struct fixture *fixture, const char *text);
