@@ -189,6 +189,27 @@ static void a_testimony_of_somebody_else_or_to_other_heads_proves_nothing(void *
     assert_status(verify(&further), CELLA_EVIDENCE_PROVES_NOTHING);
 }
 
+static void a_proof_of_no_whole_nodes_is_refused(void **state) {
+    uint8_t longer[CELLA_FORK_EVIDENCE_SIZE_MAX + 1] = {0};
+    struct cella_fork_evidence evidence = by_proof();
+    struct cella_bytes bytes = written(&evidence);
+    memcpy(longer, bytes.data, bytes.size);
+    size_t at = bytes.size - evidence.proof_count * CELLA_DIGEST_SIZE - 4;
+    longer[at]++;
+    assert_false(parses(NULL, CELLA_BYTES(longer, bytes.size + 1)));
+    memset(longer + at, 0, 4);
+    assert_false(parses(NULL, CELLA_BYTES(longer, at + 4)));
+}
+
+static void what_proves_nothing_gives_no_text(void **state) {
+    char text[8] = "before";
+    struct cella_fork_evidence evidence = by_heads();
+    evidence.first.root[0] ^= 1;
+    assert_status(cella_fork_evidence_verify(&evidence, text, sizeof text, NULL),
+                  CELLA_EVIDENCE_PROVES_NOTHING);
+    assert_string_equal(text, "before");
+}
+
 static void a_newer_format_is_told_from_damage(void **state) {
     struct cella_fork_evidence evidence = by_heads();
     struct cella_bytes bytes = written(&evidence);
@@ -212,6 +233,8 @@ int main(void) {
         cmocka_unit_test(heads_of_another_vault_than_the_genesis_prove_nothing),
         cmocka_unit_test(heads_on_both_sides_of_a_restore_prove_nothing),
         cmocka_unit_test(a_testimony_of_somebody_else_or_to_other_heads_proves_nothing),
+        cmocka_unit_test(a_proof_of_no_whole_nodes_is_refused),
+        cmocka_unit_test(what_proves_nothing_gives_no_text),
         cmocka_unit_test(a_newer_format_is_told_from_damage),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

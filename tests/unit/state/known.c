@@ -229,6 +229,19 @@ static void a_wrong_proof_is_refused_at_every_node(void **state) {
     assert_status(judge(&client, &client.asked), CELLA_OK);
 }
 
+static void a_proof_from_no_earlier_version_is_refused(void **state) {
+    static const uint64_t wrong[] = {0, 14, 15, UINT64_MAX};
+    struct copy copy;
+    struct client client = seasoned(&copy);
+    copy_restart(&copy);
+    ask(&client);
+    copy_answer(&copy, &client.asked, &client.context);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        client.context.proof_from = wrong[i];
+        assert_status(judge(&client, &client.asked), CELLA_VAULT_PROOF);
+    }
+}
+
 static void a_proof_from_another_version_is_refused(void **state) {
     struct copy copy;
     struct client client = seasoned(&copy);
@@ -393,6 +406,32 @@ static void of_one_owner_the_newest_doubt_is_kept(void **state) {
     assert_int_equal(cella_heads_compare(&client.known.doubts[0], &head), CELLA_HEADS_EQUAL);
 }
 
+/* A doubt of an earlier owner is not settled by a later head of the owner that known has, unless that answers
+ * a request that named it; and a doubt that becomes known's own head is none any more. */
+static void a_doubt_stays_until_it_is_answered_or_known_reaches_it(void **state) {
+    struct copy copy;
+    struct client client = seasoned(&copy);
+    ask(&client);
+    copy_append(&copy, 3);
+    struct copy before = copy;
+    copy_restart(&copy);
+    assert_status(answer(&client, &copy), CELLA_OK);
+    assert_status(post(&client, &before), CELLA_OK);
+    copy_append(&copy, 3);
+    assert_status(post(&client, &copy), CELLA_OK);
+    assert_at(&client, &copy);
+    assert_int_equal(client.known.doubt_count, 1);
+    ask(&client);
+    client.asked.doubt_count = 0;
+    copy_restart(&copy);
+    assert_status(post(&client, &copy), CELLA_OK);
+    assert_int_equal(client.known.doubt_count, 2);
+    assert_status(answer(&client, &copy), CELLA_OK);
+    assert_at(&client, &copy);
+    assert_int_equal(client.known.doubt_count, 1);
+    assert_true(client.known.doubts[0].head.version == before.version);
+}
+
 static void more_doubts_than_there_is_room_for_do_not_count(void **state) {
     struct copy copy;
     struct client client = seasoned(&copy);
@@ -456,19 +495,22 @@ static void a_restore_that_took_nothing_of_this_client_is_silent(void **state) {
     }
 }
 
+/* With the fork point behind the client's version and right at it. */
 static void owners_may_choose_the_other_copy_of_a_fork(void **state) {
-    struct copy copy;
-    struct client client = seasoned(&copy);
-    struct copy forked = copy;
-    copy_append(&copy, 2);
-    assert_status(round_trip(&client, &copy), CELLA_OK);
-    copy_set_back(&forked, 12);
-    copy_restart(&forked);
-    copy_append(&forked, 6);
-    copy_restore(&forked, 18, 20);
-    assert_status(round_trip(&client, &forked), CELLA_VAULT_RESTORED);
-    assert_non_null(strstr(client.error.message, "of another copy"));
-    assert_at(&client, &forked);
+    for (unsigned more = 0; more < 3; more++) {
+        struct copy copy;
+        struct client client = seasoned(&copy);
+        struct copy forked = copy;
+        copy_append(&copy, 2);
+        assert_status(round_trip(&client, &copy), CELLA_OK);
+        copy_set_back(&forked, 12);
+        copy_restart(&forked);
+        copy_append(&forked, more);
+        copy_restore(&forked, forked.version, 20);
+        assert_status(round_trip(&client, &forked), CELLA_VAULT_RESTORED);
+        assert_non_null(strstr(client.error.message, "of another copy"));
+        assert_at(&client, &forked);
+    }
 }
 
 static void after_several_restores_the_smallest_fork_point_counts(void **state) {
@@ -576,6 +618,25 @@ static void a_post_of_another_lineage_does_not_count_yet(void **state) {
     assert_at(&client, &copy);
 }
 
+/* Between request and answer known moved on in the old lineage: what is lost of that, this answer does not
+ * say.
+ */
+static void a_restore_is_judged_only_from_what_is_known_now(void **state) {
+    struct copy copy;
+    struct client client = seasoned(&copy);
+    ask(&client);
+    struct cella_client_context earlier = client.asked;
+    copy_append(&copy, 3);
+    assert_status(round_trip(&client, &copy), CELLA_OK);
+    copy_restore(&copy, 13, 15);
+    copy_answer(&copy, &earlier, &client.context);
+    assert_status(judge(&client, &earlier), CELLA_VAULT_PROOF);
+    cella_vault_known_ask(&client.known, 0, &earlier);
+    earlier.has_head = false;
+    assert_status(judge(&client, &earlier), CELLA_VAULT_PROOF);
+    assert_status(round_trip(&client, &copy), CELLA_VAULT_RESTORED);
+}
+
 static void lineages_do_not_wrap(void **state) {
     struct copy copy;
     struct client client = seasoned(&copy);
@@ -637,6 +698,7 @@ int main(void) {
         cmocka_unit_test(a_head_of_another_vault_is_refused),
         cmocka_unit_test(another_owner_needs_a_proof),
         cmocka_unit_test(a_wrong_proof_is_refused_at_every_node),
+        cmocka_unit_test(a_proof_from_no_earlier_version_is_refused),
         cmocka_unit_test(a_proof_from_another_version_is_refused),
         cmocka_unit_test(an_answer_that_is_older_than_its_request_is_refused),
         cmocka_unit_test(a_fork_is_found_and_proven_wherever_the_client_is),
@@ -648,6 +710,7 @@ int main(void) {
         cmocka_unit_test(a_post_of_a_later_owner_is_a_doubt_until_the_vault_is_asked),
         cmocka_unit_test(a_head_that_contradicts_a_doubt_is_a_fork),
         cmocka_unit_test(of_one_owner_the_newest_doubt_is_kept),
+        cmocka_unit_test(a_doubt_stays_until_it_is_answered_or_known_reaches_it),
         cmocka_unit_test(more_doubts_than_there_is_room_for_do_not_count),
         cmocka_unit_test(a_first_answer_that_is_late_is_a_doubt),
         cmocka_unit_test(a_restore_that_took_this_clients_range_is_told),
@@ -660,6 +723,7 @@ int main(void) {
         cmocka_unit_test(after_a_restore_a_proof_is_needed_too),
         cmocka_unit_test(a_restore_does_not_fit_a_copy_that_lacks_its_fork_point),
         cmocka_unit_test(a_post_of_another_lineage_does_not_count_yet),
+        cmocka_unit_test(a_restore_is_judged_only_from_what_is_known_now),
         cmocka_unit_test(lineages_do_not_wrap),
         cmocka_unit_test(a_doubt_that_a_restore_may_have_taken_is_told),
         cmocka_unit_test(the_worked_examples_are_judged),

@@ -167,6 +167,22 @@ static void fields_that_contradict_each_other_are_refused(void **state) {
     assert_refused(&restore);
 }
 
+static void the_edges_of_every_field_are_accepted(void **state) {
+    struct cella_restore restore = good(0);
+    restore.from.version = restore.lost_to = CELLA_VERSION_MAX;
+    restore.from.epoch = restore.epoch;
+    restore.time = 0;
+    memcpy(restore.reason, " ~", 3);
+    assert_true(parses(NULL, written(&restore)));
+    restore.reason[0] = 0;
+    restore.from.version = restore.lost_to = 1;
+    assert_true(parses(NULL, written(&restore)));
+    restore.reason[0] = 0x7f;
+    assert_refused(&restore);
+    restore.reason[0] = 0x1f;
+    assert_refused(&restore);
+}
+
 static void a_zero_inside_the_reason_is_refused(void **state) {
     struct cella_restore restore = good(0);
     struct cella_bytes bytes = written(&restore);
@@ -203,6 +219,7 @@ int main(void) {
         cmocka_unit_test(a_restore_is_for_one_vault),
         cmocka_unit_test(nobody_restores_a_vault_without_owners),
         cmocka_unit_test(fields_that_contradict_each_other_are_refused),
+        cmocka_unit_test(the_edges_of_every_field_are_accepted),
         cmocka_unit_test(a_zero_inside_the_reason_is_refused),
         cmocka_unit_test(the_largest_restore_fits),
         cmocka_unit_test(a_newer_format_is_told_from_damage),
