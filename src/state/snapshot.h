@@ -23,7 +23,7 @@ struct cella_snapshot_info {
 };
 
 /* Makes the file piece by piece. Takes over the view: it is released by free, and at once if new fails.
- * CELLA_NO_MEMORY, CELLA_CRYPTO. */
+ * CELLA_ARGUMENT: the frontier is not one of that version. CELLA_NO_MEMORY, CELLA_CRYPTO. */
 struct cella_snapshot_writer;
 enum cella_status cella_snapshot_writer_new(const struct cella_snapshot_info *info,
                                             const uint8_t root_key[CELLA_ROOT_KEY_SIZE],

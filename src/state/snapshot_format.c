@@ -38,6 +38,14 @@ static void start(struct cella_snapshot_seal *seal, const uint8_t *header) {
     seal->size = CELLA_SNAPSHOT_HEADER_SIZE;
 }
 
+bool cella_snapshot_frontier_fits(const struct cella_snapshot_info *info) {
+    unsigned roots = 0;
+    for (uint64_t left = info->head.version; left > 0; left &= left - 1)
+        roots++;
+    return info->frontier_size == (size_t)roots * CELLA_DIGEST_SIZE &&
+           info->frontier_size <= sizeof info->frontier;
+}
+
 enum cella_status cella_snapshot_seal_begin(struct cella_snapshot_seal *seal,
                                             const struct cella_snapshot_info *info, const uint8_t *root_key,
                                             uint8_t ret_header[CELLA_SNAPSHOT_HEADER_SIZE]) {

@@ -25,6 +25,8 @@ struct cella_snapshot_seal {
     uint64_t entries, bytes;
 };
 
+/* Whether the frontier has one root for each complete subtree of that version's history tree. */
+bool cella_snapshot_frontier_fits(const struct cella_snapshot_info *info);
 /* Writes the header of `info` and begins with its key. */
 enum cella_status cella_snapshot_seal_begin(struct cella_snapshot_seal *seal,
                                             const struct cella_snapshot_info *info, const uint8_t *root_key,

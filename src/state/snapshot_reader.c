@@ -68,13 +68,13 @@ static enum step take_info(struct cella_snapshot_reader *reader, struct cella_re
     cella_read_copy(from, info->head.digest, sizeof info->head.digest);
     struct cella_bytes frontier = cella_read_sized(from, sizeof info->frontier);
     /* The info is far smaller than a chunk, so all of it is there. */
-    if (from->failed) {
+    info->frontier_size = frontier.size;
+    if (from->failed || !cella_snapshot_frontier_fits(info)) {
         reader->failed = CELLA_DAMAGED;
         return STEP_FAILED;
     }
     if (frontier.size > 0)
         memcpy(info->frontier, frontier.data, frontier.size);
-    info->frontier_size = frontier.size;
     reader->has_info = true;
     return STEP_TAKEN;
 }

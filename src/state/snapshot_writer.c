@@ -93,7 +93,7 @@ enum cella_status cella_snapshot_writer_new(const struct cella_snapshot_info *in
                                             struct cella_map_view *view,
                                             struct cella_snapshot_writer **ret_writer) {
     struct cella_snapshot_writer *writer = calloc(1, sizeof *writer);
-    if (writer == NULL || info->frontier_size > sizeof info->frontier) {
+    if (writer == NULL || !cella_snapshot_frontier_fits(info)) {
         free(writer);
         cella_map_view_release(view);
         return writer == NULL ? CELLA_NO_MEMORY : CELLA_ARGUMENT;
