@@ -70,7 +70,7 @@ static enum cella_status begin_file(struct cella_vault *vault) {
     uint8_t root_key[CELLA_ROOT_KEY_SIZE];
     *info = (struct cella_snapshot_info){.lineage = vault->lineage, .head = vault->journal.head};
     memcpy(info->vault_id, vault->id, sizeof info->vault_id);
-    info->frontier_size = cella_tree_frontier(vault->tree, info->frontier);
+    info->frontier_size = CELLA_DIGEST_SIZE * cella_tree_frontier(vault->tree, info->frontier);
     enum cella_status status = cella_random(info->salt, sizeof info->salt);
     if (status == CELLA_OK)
         status = keys->make(keys->context, &info->key_info, root_key, NULL);

@@ -61,6 +61,10 @@ enum cella_status cella_vault_stream_view(struct cella_vault_stream *stream, uin
     uint64_t left = offset < stream->size ? stream->size - offset : 0;
     if (wanted > left)
         wanted = (size_t)left;
+    if (wanted == 0) {
+        *ret_view = (struct cella_bytes){0};
+        return CELLA_OK;
+    }
     while (offset < stream->base || stream->base + stream->filled < offset + wanted) {
         enum cella_status status = make_room(stream, offset);
         if (status == CELLA_OK)
