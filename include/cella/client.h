@@ -1,6 +1,20 @@
 /* A client of one enclave: checks what runs before it speaks, sends encrypted mail, takes replies, goes on by
- * itself when the instance was restarted. Trusts no host. Must not: send anything to an instance that does
- * not satisfy the constraint. */
+ * itself when the instance was restarted, and notices when the enclave's state is not the newest. Trusts no
+ * host. Must not: send anything to an instance that does not satisfy the constraint.
+ *
+ * What holds with an enclave that has a vault, over any number of restarts, kills and crashes on both sides:
+ *
+ * A request is done once or not at all. It is asked again under its name until it is answered; the enclave
+ * knows by the name that it was done, and gives the stored reply.
+ *
+ * Posts wait in the vault until this client says that they arrived, and are taken once, in order.
+ *
+ * Every answer and post shows a state that the vault signed. This client keeps the newest it has seen, on
+ * disk before the caller gets what showed it, and accepts nothing that does not go on from there: a state
+ * that was rolled back or forked is CELLA_VAULT_FORK, whoever else it has served since.
+ *
+ * A client without a state_path knows this as long as it lives. With an enclave without a vault each instance
+ * begins anew: requests under way when it ends are CELLA_CLIENT_UNKNOWN_OUTCOME, posts that wait are lost. */
 #ifndef CELLA_CLIENT_H
 #define CELLA_CLIENT_H
 
@@ -77,9 +91,10 @@ enum cella_status cella_client_new(const struct cella_client_options *options,
 enum cella_status cella_client_open(const struct cella_client_options *options,
                                     struct cella_client **ret_client, struct cella_error *error);
 
-/* Writes what was received since the last call. Whatever must be on disk before mail leaves is written by the
- * calls below on their own; without a save, a post that was returned may be returned once more after a crash.
- */
+/* Writes what was received since the last call. Whatever must be on disk before mail leaves, or before a
+ * result is given, is written by the calls below on their own. A result counts as received with the next call
+ * or with this one: after a crash before that, a post is returned once more, and a request is in doubt (the
+ * same one again gets its reply once more, and is not done twice). */
 enum cella_status cella_client_save(struct cella_client *client, struct cella_error *error);
 
 /* Saves if it can, frees and wipes; NULL is allowed. */
@@ -123,15 +138,29 @@ struct cella_client_request {
 };
 
 /* Sends a request in the session and waits for its reply; makes the session first if there is none. A reply
- * that is lost is asked for again under the same name, so the enclave does nothing twice while its instance
- * lives. An instance that was restarted is attested again. `*ret_replied` (may be NULL) false: the handler
- * sent no reply. CELLA_HANDLER_FAILED: the handler refused, nothing of it took effect. CELLA_UNAVAILABLE: no
- * answer after all attempts; calling again with the same request asks again under the same name, and until
- * that is answered another request on this topic is CELLA_CLIENT_PENDING (cella_client_give_up ends that).
- * CELLA_CLIENT_UNKNOWN_OUTCOME: the instance ended while a request was under way, and it cannot be known
- * whether it took effect; the next one goes to the new instance. CELLA_CLIENT_OTHER_VAULT: the instance has
- * another vault or other wardens than the one that this client began with. A refusal is the host's word: if
- * it lied and the request was done, the next one on this topic ends with CELLA_MAIL_NAME_USED. */
+ * that is lost is asked for again under the same name, with growing pauses, also of another instance, which
+ * is attested first. `*ret_replied` (may be NULL) false: the handler sent no reply.
+ *
+ * Not done: CELLA_HANDLER_FAILED (the handler refused, nothing of it took effect), CELLA_STORAGE_FULL and the
+ * like (the enclave's disk cannot write), and other refusals on the way. A refusal is the host's word: if it
+ * lied and the request was done, the next one on this topic ends with CELLA_MAIL_NAME_USED.
+ *
+ * In doubt: CELLA_UNAVAILABLE (no answer after all attempts), CELLA_COMMIT_PENDING (done, but not yet safe on
+ * disk), CELLA_VAULT_PROOF (an answer came and does not show that it goes on from what this client knows),
+ * and whatever this client's own disk reports. Calling again with the same request asks again under the same
+ * name; until that is answered another request on this topic is CELLA_CLIENT_PENDING (cella_client_give_up
+ * ends that).
+ *
+ * CELLA_CLIENT_UNKNOWN_OUTCOME, once: what was in doubt on this topic went down with an instance without a
+ * vault, or by a restore. CELLA_VAULT_FORK: the vault was rolled back or forked. If this client has found it,
+ * the evidence is in the file that the message names (STATE_PATH.fork-N), and nothing but a hello is said to
+ * the vault until it shows the right history again; else it is the host's word, as CELLA_VAULT_STOPPED is,
+ * and changes nothing here. CELLA_VAULT_RESTORED, once: the owners brought the vault back to an older state;
+ * the message names the lost range. This request was not sent (one to the mailbox key is in doubt); the next
+ * ones are, to the restored vault. CELLA_VAULT_RESTORE: a restore that the owners did not sign.
+ * CELLA_CLIENT_OTHER_VAULT: the instance has another vault or other wardens than the one that this client
+ * began with. CELLA_MAIL_UNKNOWN_HISTORY: the enclave has forgotten this client, or this client's memory was
+ * lost; it begins anew with the next call. */
 enum cella_status cella_client_request(struct cella_client *client,
                                        const struct cella_client_request *request, bool *ret_replied,
                                        struct cella_client_mail *ret_reply, struct cella_error *error);
@@ -146,15 +175,18 @@ enum cella_status cella_client_send(struct cella_client *client, enum cella_clie
 enum cella_status cella_client_give_up(struct cella_client *client, const char *topic,
                                        struct cella_error *error);
 
-/* Asks a question that changes nothing: it is answered from the last durable state, beside whatever else runs,
- * and has no name, so it can be asked as often as one likes. In a session only; says hello first if there is
- * none. Statuses as of a request; nothing of it is ever in doubt. CELLA_NO_HANDLER: the enclave answers no
- * queries. */
+/* Asks a question that changes nothing: it is answered from the last durable state, beside whatever else
+ * runs, and has no name, so it can be asked as often as one likes. In a session only; says hello first if
+ * there is none. Statuses as of a request; nothing of it is ever in doubt. CELLA_NO_HANDLER: the enclave
+ * answers no queries. */
 enum cella_status cella_client_query(struct cella_client *client, const struct cella_client_request *request,
                                      bool *ret_replied, struct cella_client_mail *ret_reply,
                                      struct cella_error *error);
 
-/* The next post to this client; waits up to `wait_ms`. `*ret_arrived` false: none came. */
+/* The next post to this client; waits up to `wait_ms`, and little longer. `*ret_arrived` false: none came. A
+ * new instance is met on the way, and tells again what did not arrive. CELLA_MAIL_POST_MISSING: one is held
+ * back, also after it was asked for again; the next poll goes on behind it. What a post shows of the vault is
+ * judged as with a request. */
 enum cella_status cella_client_poll(struct cella_client *client, unsigned wait_ms, bool *ret_arrived,
                                     struct cella_client_mail *ret_mail, struct cella_error *error);
 
