@@ -5,7 +5,7 @@
 
 #include "state/vault.h"
 
-#define CELLA_VAULT_REPORT_SIZE 240
+#define CELLA_VAULT_REPORT_SIZE 248
 
 void cella_vault_report_write(const struct cella_vault_report *report, uint8_t out[CELLA_VAULT_REPORT_SIZE]);
 /* CELLA_DAMAGED. */

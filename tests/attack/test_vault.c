@@ -1,0 +1,162 @@
+/* Real instances with a vault: what survives a kill, what leaves nothing behind, what is refused. */
+#include "attack/fixture.h"
+#include <stdio.h>
+#include <string.h>
+
+static const char *machine;
+
+static const char *new_vault(const char *name) {
+    static struct test_folder folder;
+    if (folder.path[0] == '\0')
+        test_folder_make(&folder);
+    return test_path(&folder, name);
+}
+
+static void start(struct fixture *fixture, const char *vault) {
+    struct cella_error error = {.message = ""};
+    enum cella_status status = fixture_start_vault(fixture, machine, vault, "vault-probe", &error);
+    if (status != CELLA_OK)
+        print_message("%s\n", error.message);
+    assert_status(status, CELLA_OK);
+}
+
+static void what_was_put_is_there_after_a_kill(void **state) {
+    struct fixture fixture;
+    const char *vault = new_vault("kill");
+    start(&fixture, vault);
+    assert_answer(fixture_call(&fixture, "put name value"), "");
+    assert_answer(fixture_call(&fixture, "put gone value"), "");
+    fixture_free(&fixture);
+    start(&fixture, vault);
+    assert_answer(fixture_call(&fixture, "get name"), "value");
+    assert_answer(fixture_call(&fixture, "delete gone"), "");
+    assert_answer(fixture_call(&fixture, "put name other"), "");
+    fixture_free(&fixture);
+    start(&fixture, vault);
+    assert_answer(fixture_call(&fixture, "get name"), "other");
+    assert_answer(fixture_call(&fixture, "get gone"), "none");
+    assert_answer(fixture_call(&fixture, "get starts"), "3");
+    fixture_free(&fixture);
+}
+
+static void an_orderly_close_keeps_everything(void **state) {
+    struct fixture fixture;
+    const char *vault = new_vault("close");
+    start(&fixture, vault);
+    assert_answer(fixture_call(&fixture, "put name value"), "");
+    cella_instance_stop(fixture.instance, 10000);
+    assert_status(fixture_await_end(&fixture), CELLA_OK);
+    fixture_free(&fixture);
+    start(&fixture, vault);
+    assert_answer(fixture_call(&fixture, "get name"), "value");
+    fixture_free(&fixture);
+}
+
+static void a_handler_that_fails_leaves_nothing(void **state) {
+    struct fixture fixture;
+    const char *vault = new_vault("fail");
+    start(&fixture, vault);
+    assert_answer(fixture_call(&fixture, "put name value"), "");
+    assert_status(fixture_call(&fixture, "fail name other").status, CELLA_HANDLER_FAILED);
+    assert_answer(fixture_call(&fixture, "get name"), "value");
+    fixture_free(&fixture);
+    start(&fixture, vault);
+    assert_answer(fixture_call(&fixture, "get name"), "value");
+    fixture_free(&fixture);
+}
+
+static void a_value_over_the_limit_fails_that_call_alone(void **state) {
+    struct fixture fixture;
+    start(&fixture, new_vault("limit"));
+    assert_answer(fixture_call(&fixture, "big large 2097153"), "VALUE_SIZE");
+    assert_answer(fixture_call(&fixture, "get large"), "none");
+    assert_answer(fixture_call(&fixture, "big large 2097152"), "OK");
+    assert_answer(fixture_call(&fixture, "count"), "2");
+    fixture_free(&fixture);
+}
+
+static void a_scan_sees_the_keys_of_its_prefix_in_order(void **state) {
+    struct fixture fixture;
+    start(&fixture, new_vault("scan"));
+    assert_answer(fixture_call(&fixture, "put b/2 two"), "");
+    assert_answer(fixture_call(&fixture, "put b/1 one"), "");
+    assert_answer(fixture_call(&fixture, "put c three"), "");
+    assert_answer(fixture_call(&fixture, "list b/"), "b/1=one b/2=two ");
+    fixture_free(&fixture);
+}
+
+static void work_after_a_commit_may_call_the_host(void **state) {
+    struct fixture fixture;
+    start(&fixture, new_vault("after"));
+    assert_answer(fixture_call(&fixture, "later name count"), "");
+    pthread_mutex_lock(&fixture.lock);
+    while (fixture.calls == 0)
+        pthread_cond_wait(&fixture.changed, &fixture.lock);
+    pthread_mutex_unlock(&fixture.lock);
+    assert_answer(fixture_call(&fixture, "get name"), "count");
+    fixture_free(&fixture);
+}
+
+static void a_nested_call_changes_in_its_handlers_transaction(void **state) {
+    struct fixture fixture;
+    start(&fixture, new_vault("nested"));
+    assert_answer(fixture_call(&fixture, "nest count"), "1");
+    fixture_free(&fixture);
+}
+
+static void many_keys_survive_snapshots(void **state) {
+    struct fixture fixture;
+    const char *vault = new_vault("snapshots");
+    start(&fixture, vault);
+    char line[64];
+    for (int i = 0; i < 400; i++) {
+        (void)snprintf(line, sizeof line, "big key-%d 20000", i % 100);
+        assert_answer(fixture_call(&fixture, line), "OK");
+    }
+    fixture_free(&fixture);
+    start(&fixture, vault);
+    assert_answer(fixture_call(&fixture, "count"), "101");
+    const struct cella_instance_info *info = cella_instance_info(fixture.instance);
+    assert_true(info->has_vault);
+    assert_true(info->vault.snapshot_version > 0);
+    fixture_free(&fixture);
+}
+
+static void an_image_that_keeps_state_needs_a_folder(void **state) {
+    struct fixture fixture;
+    struct cella_error error = {.message = ""};
+    assert_status(fixture_start(&fixture, machine, "vault-probe", &error), CELLA_VAULT_NEEDED);
+    fixture_free(&fixture);
+}
+
+static void another_machine_cannot_open_it(void **state) {
+    struct fixture fixture;
+    struct cella_error error = {.message = ""};
+    const char *vault = new_vault("other-machine");
+    start(&fixture, vault);
+    assert_answer(fixture_call(&fixture, "put name value"), "");
+    fixture_free(&fixture);
+    assert_status(fixture_start_vault(&fixture, fixture_machine(), vault, "vault-probe", &error),
+                  CELLA_VAULT_OTHER_MACHINE);
+    fixture_free(&fixture);
+    start(&fixture, vault);
+    assert_answer(fixture_call(&fixture, "get name"), "value");
+    fixture_free(&fixture);
+}
+
+int main(void) {
+    machine = fixture_machine();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_put_is_there_after_a_kill),
+        cmocka_unit_test(an_orderly_close_keeps_everything),
+        cmocka_unit_test(a_handler_that_fails_leaves_nothing),
+        cmocka_unit_test(a_value_over_the_limit_fails_that_call_alone),
+        cmocka_unit_test(a_scan_sees_the_keys_of_its_prefix_in_order),
+        cmocka_unit_test(work_after_a_commit_may_call_the_host),
+        cmocka_unit_test(a_nested_call_changes_in_its_handlers_transaction),
+        cmocka_unit_test(many_keys_survive_snapshots),
+        cmocka_unit_test(an_image_that_keeps_state_needs_a_folder),
+        cmocka_unit_test(another_machine_cannot_open_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
