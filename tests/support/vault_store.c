@@ -36,6 +36,7 @@ struct test_store {
     struct queued *twice; /* to be done again */
     bool delay, crashed, working;
     enum cella_status failing;
+    enum cella_store_kind held;
     test_plan *plan;
     void *plan_context;
     uint64_t operations;
@@ -204,15 +205,26 @@ static bool gives_up(enum cella_store_kind kind) {
     return kind == CELLA_STORE_SNAPSHOT || kind == CELLA_STORE_EVIDENCE;
 }
 
-static void pop(struct test_store *store) {
-    struct queued *queued = store->first;
-    store->first = queued->next;
-    if (store->first == NULL)
-        store->last = NULL;
+/* The oldest write that is not held. */
+static struct queued **next_write(struct test_store *store) {
+    struct queued **at = &store->first;
+    while (*at != NULL && (*at)->file.kind == store->held)
+        at = &(*at)->next;
+    return at;
+}
+
+static void take_out(struct test_store *store, struct queued **at) {
+    struct queued *queued = *at;
+    *at = queued->next;
+    if (store->last != queued)
+        return;
+    store->last = store->first;
+    while (store->last != NULL && store->last->next != NULL)
+        store->last = store->last->next;
 }
 
 static bool work_one(struct test_store *store) {
-    struct queued *queued = store->first;
+    struct queued *queued = *next_write(store);
     if (queued == NULL || store->crashed)
         return false;
     const struct cella_store_write write = describe(queued);
@@ -231,7 +243,7 @@ static bool work_one(struct test_store *store) {
         return store->failing == CELLA_OK; /* a single failure: it is tried again at once */
     }
     uint64_t id = queued->id;
-    pop(store);
+    take_out(store, next_write(store));
     if (fault == TEST_FAULT_TWICE && store->twice == NULL)
         store->twice = queued;
     else
@@ -375,9 +387,10 @@ struct test_store *test_store_new(void) {
 static void forget_queue(struct test_store *store) {
     while (store->first != NULL) {
         struct queued *queued = store->first;
-        pop(store);
+        store->first = queued->next;
         free_write(queued);
     }
+    store->last = NULL;
     free_write(store->twice);
     store->twice = NULL;
 }
@@ -438,6 +451,10 @@ void test_store_plan(struct test_store *store, test_plan *plan, void *context) {
     store->plan = plan;
     store->plan_context = context;
     store->operations = 0;
+}
+
+void test_store_hold(struct test_store *store, enum cella_store_kind kind) {
+    store->held = kind;
 }
 
 uint64_t test_store_operations(const struct test_store *store) {

@@ -33,6 +33,8 @@ void test_store_delay(struct test_store *store, bool delay);
 size_t test_store_work(struct test_store *store, size_t count);
 /* Until nothing is queued, whatever is added meanwhile. */
 void test_store_work_all(struct test_store *store);
+/* Writes to files of this kind stay queued, and those behind them go on; 0: none are held. */
+void test_store_hold(struct test_store *store, enum cella_store_kind kind);
 size_t test_store_queued(const struct test_store *store);
 
 /* --- what goes wrong --- */
