@@ -51,6 +51,8 @@ struct poll {
     struct cella_client *client;
     unsigned wait_ms;
     bool met_anew; /* this poll has said hello: the enclave sends again what did not come */
+    bool skipped;  /* posts that came before one that is missing; they come again behind it */
+    bool drained;  /* what the host had before the hello is gone: now nothing may be missing any more */
 };
 
 /* The host may forget this post: it was taken, or can never be, or comes again. What was taken must be on
@@ -100,6 +102,14 @@ static bool hello_helps(const struct poll *poll, enum cella_status status) {
     return may && !poll->met_anew && cella_client_state_has_vault(&poll->client->state);
 }
 
+/* Whether a post can be passed over because the enclave sends it once more: one of a session that is gone, or
+ * one that the host had in its queue before those that are missing. */
+static bool comes_again(const struct poll *poll, enum cella_status status) {
+    bool may = status == CELLA_MAIL_SESSION_UNKNOWN || status == CELLA_MAIL_NOT_OPEN ||
+               (status == CELLA_MAIL_POST_MISSING && !poll->drained);
+    return may && cella_client_state_has_vault(&poll->client->state);
+}
+
 /* Meets the instance that is there now. */
 static enum cella_status meet(struct poll *poll, struct cella_error *error) {
     poll->met_anew = true;
@@ -117,14 +127,11 @@ static enum cella_status take_post(struct poll *poll, struct cella_bytes post,
         if (met != CELLA_OK)
             return met;
         status = open_post(client, post, ret_mail, error);
-        /* Those before it are on their way, and it comes once more behind them. */
-        if (status == CELLA_MAIL_POST_MISSING)
-            status = CELLA_MAIL_POST_REPLAYED;
     }
-    bool sent_again = cella_client_state_has_vault(&client->state) &&
-                      (status == CELLA_MAIL_SESSION_UNKNOWN || status == CELLA_MAIL_NOT_OPEN);
-    if (sent_again)
+    if (comes_again(poll, status)) {
+        poll->skipped |= status == CELLA_MAIL_POST_MISSING;
         status = CELLA_MAIL_POST_REPLAYED;
+    }
     if (status == CELLA_MAIL_POST_MISSING)
         give_up_earlier(client, post);
     else if (status != CELLA_VAULT_FORK && status != CELLA_VAULT_PROOF && status != CELLA_VAULT_RESTORED)
@@ -224,6 +231,11 @@ static enum cella_status next_post(struct poll *poll, bool *ret_arrived, struct 
         *ret_arrived = status == CELLA_OK;
         free(post);
         return status;
+    }
+    if (poll->skipped && !poll->drained) {
+        poll->drained = true;
+        status = cella_client_say_hello(poll->client, error);
+        return status == CELLA_OK ? CELLA_MAIL_POST_REPLAYED : status;
     }
     status = use_silence(poll, &again, error);
     return status == CELLA_OK && again ? CELLA_MAIL_POST_REPLAYED : status;

@@ -48,6 +48,7 @@ struct world_script {
     unsigned no_context;         /* answers without a context */
     unsigned no_proof;           /* contexts without their proof */
     unsigned lose_posts;         /* posts that never reach the host's queue */
+    uint64_t hold_back;          /* the post of this number never does */
     bool trusting;               /* instances do not check what clients say of the vault */
     enum cella_status say;       /* said once in place of carrying the mail */
     enum cella_status say_after; /* said once in place of the answer */

@@ -159,6 +159,13 @@ void world_drop_post(struct world *world) {
         world->first_post = 0;
 }
 
+static bool is_held_back(const struct world *world, struct cella_bytes post) {
+    struct cella_mail_header header;
+    size_t size = 0;
+    assert_status(cella_mail_header_parse(post, &header, &size, NULL), CELLA_OK);
+    return header.answers == world->script.hold_back;
+}
+
 static void seal_post(struct world *world, struct cella_mailbox_prepared *prepared) {
     uint8_t context[CELLA_CONTEXT_SIZE_MAX];
     struct cella_mailbox_post post;
@@ -166,8 +173,9 @@ static void seal_post(struct world *world, struct cella_mailbox_prepared *prepar
         return;
     size_t size = write_context(world, NULL, context);
     assert_status(cella_mailbox_post_seal(prepared, CELLA_BYTES(context, size), &post), CELLA_OK);
-    if (world->script.lose_posts > 0) {
-        world->script.lose_posts--;
+    bool lost = world->script.lose_posts > 0;
+    world->script.lose_posts -= lost;
+    if (lost || is_held_back(world, post.bytes)) {
         free((void *)(uintptr_t)post.bytes.data);
         return;
     }
