@@ -47,13 +47,15 @@ struct cella_host_events {
 
 /* Every 0 takes the default that is named beside it. */
 struct cella_host_options {
-    const char *keeper_path;    /* NULL: the installed one, or the one beside the running program */
-    unsigned enclave_limit;     /* 64 */
-    size_t route_count_limit;   /* 65,536 routes with waiting posts per enclave */
-    size_t route_mail_limit;    /* 256 posts that wait per route */
-    size_t route_bytes_limit;   /* 64 MiB that wait per route */
-    size_t queue_bytes_limit;   /* 256 MiB that wait per enclave */
-    unsigned poll_limit;        /* 4,096 polls that wait at one time, per enclave */
+    const char *keeper_path;  /* NULL: the installed one, or the one beside the running program */
+    const char *vaults_path;  /* folder of the enclaves' vaults, each under its enclave's name; made if there
+                                 is  none. NULL: images that keep state do not start */
+    unsigned enclave_limit;   /* 64 */
+    size_t route_count_limit; /* 65,536 routes with waiting posts per enclave */
+    size_t route_mail_limit;  /* 256 posts that wait per route */
+    size_t route_bytes_limit; /* 64 MiB that wait per route */
+    size_t queue_bytes_limit; /* 256 MiB that wait per enclave */
+    unsigned poll_limit;      /* 4,096 polls that wait at one time, per enclave */
     unsigned attestation_limit; /* 64 fresh attestations that are being made at one time, per enclave */
     unsigned report_timeout_ms; /* 30,000 for an instance to make a report */
     unsigned restart_limit;     /* restarts within one hour of an instance that ended by itself; 0: none */
@@ -72,7 +74,9 @@ void cella_host_free(struct cella_host *host);
  * attestation is made. A name whose instance has ended is used again; `ret_enclave` (may be NULL) stays valid
  * until the host is freed. CELLA_EXISTS: that name runs or is being started. CELLA_HOST_NAME: not a name.
  * CELLA_LIMIT: enclave_limit. CELLA_NO_REPORT: it made no report in time and was killed. CELLA_INTERRUPTED:
- * it was stopped meanwhile. Otherwise what the keeper, the image or the machine reported. */
+ * it was stopped meanwhile. CELLA_VAULT_…, CELLA_KEY_…, CELLA_STORAGE_…: its vault cannot be opened; nothing
+ * was changed in it. Otherwise what the keeper, the image or the machine reported. A place whose start failed
+ * says why in its state. */
 enum cella_status cella_host_start(struct cella_host *host, const char *name, const char *image_path,
                                    const char *machine_path, struct cella_host_enclave **ret_enclave,
                                    struct cella_error *error);
@@ -148,6 +152,27 @@ enum cella_host_phase {
     CELLA_HOST_ENDED,   /* by itself: `end_status` and `end_reason` say why */
 };
 
+/* What is known about an enclave's vault: what its newest instance found when it opened it (its word), and
+ * what the host sees since. */
+struct cella_host_vault_state {
+    bool present;
+    uint8_t vault_id[32];
+    uint64_t lineage, epoch;
+    uint64_t version;          /* of the newest record */
+    uint64_t snapshot_version; /* 0: none */
+    uint64_t keys, state_size; /* when it was opened */
+    uint64_t records;          /* that were replayed then */
+    uint64_t dropped_records;  /* of an owner before, that it never acknowledged */
+    uint64_t torn_bytes;       /* of a write that a crash had cut short */
+    bool freshness_known; /* else only the epoch is guarded: rollback within it is seen by clients only */
+    bool restored;        /* the newest start carried out a restore */
+    uint64_t evidence;    /* proofs of a fork that the newest instance left */
+    enum cella_status storage; /* CELLA_OK, or why the disk cannot be written now */
+    char storage_message[CELLA_HOST_REASON_SIZE];
+    uint64_t written_bytes, flushes, write_failures; /* by the newest instance */
+    uint64_t queued_bytes;
+};
+
 /* What is known about one enclave at one moment; counters count since the host began. */
 struct cella_host_enclave_state {
     char name[CELLA_HOST_NAME_LIMIT + 1];
@@ -171,6 +196,7 @@ struct cella_host_enclave_state {
     uint64_t posts, posts_delivered, posts_dropped; /* dropped: by a limit of the queues */
     size_t queue_routes, queue_mails, queue_bytes;
     unsigned polls; /* that wait now */
+    struct cella_host_vault_state vault;
 };
 
 void cella_host_enclave_state(struct cella_host_enclave *enclave, struct cella_host_enclave_state *ret_state);

@@ -101,7 +101,10 @@ enum cella_status cli_serve_new(const struct cli_serve_options *options, struct 
     enum cella_status status = lock_state(serve, error);
     if (status == CELLA_OK)
         status = cella_http_token_load(serve->state_path, true, serve->token, error);
+    char vaults[PATH_MAX + 8];
+    snprintf(vaults, sizeof vaults, "%s/vaults", serve->state_path);
     struct cella_host_options host = {.restart_limit = options->restart_limit,
+                                      .vaults_path = vaults,
                                       .events = {.context = serve, .ended = on_ended, .log = on_log}};
     if (status == CELLA_OK)
         status = cella_http_bind(&serve->options.http.listen, &serve->listener, error);

@@ -199,14 +199,22 @@ static enum cella_status rehearse(const struct request *request, struct cella_er
     return status == CELLA_OK ? cli_serve_check_listen(&request->serve, error) : status;
 }
 
+/* One vault that cannot be opened stops no other enclave; its status says why. */
+static bool stays_up(enum cella_status status) {
+    return status >= CELLA_VAULT_MISSING && status <= CELLA_STORAGE_IO;
+}
+
 static enum cella_status start_all(const struct request *request, struct cli_serve *serve,
                                    const char *machine, struct cella_error *error) {
     for (size_t i = 0; i < request->image_count; i++) {
         const struct image *image = &request->images[i];
         enum cella_status status =
             cella_host_start(cli_serve_host(serve), image->name, image->path, machine, NULL, error);
-        if (status != CELLA_OK)
+        if (status != CELLA_OK && !stays_up(status))
             return cella_fail_context(error, status, "enclave %s", image->name);
+        if (status != CELLA_OK)
+            cli_say("enclave %s did not start [%s]: %s\nhint: %s", image->name, cella_status_name(status),
+                    error->message, cella_status_remedy(status));
     }
     return CELLA_OK;
 }

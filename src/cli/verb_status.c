@@ -34,19 +34,39 @@ static long long number_of(json_t *object, const char *key) {
     return json_integer_value(json_object_get(object, key));
 }
 
+static void print_vault(json_t *vault) {
+    cli_line(stdout, "  vault       %s", text_of(vault, "id"));
+    cli_line(stdout, "              epoch %lld, version %lld, lineage %lld, snapshot at version %lld%s",
+             number_of(vault, "epoch"), number_of(vault, "version"), number_of(vault, "lineage"),
+             number_of(vault, "snapshot_version"),
+             json_is_true(json_object_get(vault, "restored")) ? ", restored by its owners" : "");
+    cli_line(stdout, "              opened with %lld records replayed, %lld dropped, %lld torn bytes",
+             number_of(vault, "records_replayed"), number_of(vault, "records_dropped"),
+             number_of(vault, "torn_bytes"));
+    if (strcmp(text_of(vault, "storage"), "OK") != 0)
+        cli_line(stdout, "  storage     %s: %s", text_of(vault, "storage"), text_of(vault, "storage_reason"));
+    if (number_of(vault, "evidence") > 0)
+        cli_line(stdout, "  evidence    %lld proofs of a fork were left: see cella vault explain",
+                 number_of(vault, "evidence"));
+}
+
 static void print_enclave(json_t *enclave) {
     json_t *weak = json_object_get(enclave, "weak"), *choice;
     size_t index;
     cli_line(stdout, "%s: %s", text_of(enclave, "name"), text_of(enclave, "phase"));
-    if (json_object_get(enclave, "end_status") != NULL)
+    if (json_object_get(enclave, "end_status") != NULL) {
         cli_line(stdout, "  ended       %s: %s", text_of(enclave, "end_status"),
                  text_of(enclave, "end_reason"));
+        cli_line(stdout, "  hint        %s", text_of(enclave, "end_hint"));
+    }
     if (json_object_get(enclave, "code_hash") == NULL)
         return;
     cli_line(stdout, "  code hash   %s", text_of(enclave, "code_hash"));
     cli_line(stdout, "  signer      %s product %lld security version %lld", text_of(enclave, "code_signer"),
              number_of(enclave, "product_id"), number_of(enclave, "security_version"));
     json_array_foreach(weak, index, choice) cli_line(stdout, "  weak        %s", json_string_value(choice));
+    if (json_object_get(enclave, "vault") != NULL)
+        print_vault(json_object_get(enclave, "vault"));
     cli_line(stdout, "  process     %lld, %lld KiB; starts %lld, ends %lld", number_of(enclave, "process"),
              number_of(enclave, "resident_bytes") / 1024, number_of(enclave, "starts"),
              number_of(enclave, "ends"));

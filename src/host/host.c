@@ -4,10 +4,12 @@
 #include "host/host_internal.h"
 #include "keeper/control.h"
 #include <ctype.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define REFRESH_PERIOD_MS 60000
 #define REPORT_TIMEOUT_MS 30000
@@ -119,6 +121,17 @@ static void take_options(struct cella_host_options *to, const struct cella_host_
 #undef DEFAULT
 }
 
+static enum cella_status make_vaults(struct cella_host *host, struct cella_error *error) {
+    host->vaults_path = strdup(host->options.vaults_path);
+    host->options.vaults_path = host->vaults_path;
+    if (host->vaults_path == NULL)
+        return cella_fail(error, CELLA_NO_MEMORY, "no memory for a host");
+    if (mkdir(host->vaults_path, 0700) != 0 && errno != EEXIST)
+        return cella_fail(error, CELLA_PERMISSION, "cannot make the folder of the vaults %s: %s",
+                          host->vaults_path, strerror(errno));
+    return CELLA_OK;
+}
+
 enum cella_status cella_host_new(const struct cella_host_options *options, struct cella_host **ret_host,
                                  struct cella_error *error) {
     struct cella_host *host = calloc(1, sizeof *host);
@@ -135,6 +148,8 @@ enum cella_status cella_host_new(const struct cella_host_options *options, struc
     if (host->enclaves == NULL || (host->options.keeper_path != NULL && host->keeper_path == NULL))
         status = cella_fail(error, CELLA_NO_MEMORY, "no memory for a host");
     host->options.keeper_path = host->keeper_path;
+    if (status == CELLA_OK && host->options.vaults_path != NULL)
+        status = make_vaults(host, error);
     if (status == CELLA_OK)
         status = cella_worker_init(&host->evidence_worker, error);
     if (status == CELLA_OK)
@@ -185,6 +200,7 @@ void cella_host_free(struct cella_host *host) {
     for (size_t i = 0; i < host->enclave_count; i++)
         cella_enclave_free(host->enclaves[i]);
     free(host->enclaves);
+    free(host->vaults_path);
     free(host->keeper_path);
     pthread_mutex_destroy(&host->lock);
     free(host);
@@ -333,6 +349,7 @@ void cella_host_enclave_state(struct cella_host_enclave *enclave,
     state.queue_mails = posts.mails;
     state.queue_bytes = posts.bytes;
     state.polls = posts.polls;
+    cella_enclave_vault_state(enclave, &state.vault);
     *ret_state = state;
 }
 

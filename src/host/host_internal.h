@@ -46,7 +46,8 @@ struct cella_host_enclave {
     uint64_t generation;    /* of the newest start */
     enum cella_host_phase phase;
     bool reap_queued;
-    bool ended_early; /* the end came before cella_instance_start had returned */
+    bool ended_early;                             /* the end came before cella_instance_start had returned */
+    char storage_message[CELLA_HOST_REASON_SIZE]; /* what the disk under the vault says while it fails */
     struct cella_instance_info info;
     struct cella_host_evidence *evidence;
     uint64_t renewal; /* the generation whose evidence is being renewed, 0: none */
@@ -68,6 +69,7 @@ struct cella_host_enclave {
 struct cella_host {
     struct cella_host_options options;
     char *keeper_path;
+    char *vaults_path;
     pthread_mutex_t lock; /* the table below */
     struct cella_host_enclave **enclaves;
     size_t enclave_count;
@@ -110,6 +112,17 @@ enum cella_status cella_enclave_start(struct cella_host_enclave *enclave, struct
 /* Makes the worker free an instance that ended by itself, and start it again if that is wanted and not too
  * often. */
 void cella_enclave_reap(struct cella_host_enclave *enclave);
+
+/* host_vault.c: the vault of one place. */
+/* Its folder, NULL if the host keeps none or there is no memory; the caller frees. */
+char *cella_enclave_vault_path(const struct cella_host_enclave *enclave);
+/* Would another start of the same image end in the same way? */
+bool cella_vault_failure_stays(enum cella_status status);
+/* Keeps why a start failed beside the vault, for whoever asks when no host runs; CELLA_OK removes it. */
+void cella_enclave_note_failure(const struct cella_host_enclave *enclave, enum cella_status status,
+                                const char *reason);
+void cella_enclave_on_storage(void *enclave, enum cella_status status, const char *message);
+void cella_enclave_vault_state(struct cella_host_enclave *enclave, struct cella_host_vault_state *ret_state);
 
 /* Makes evidence without a nonce for the instance that starts and puts it in the cache. Blocks, as long as a
  * report may take. */

@@ -127,6 +127,23 @@ static void show_states(struct page *page) {
     PER_ENCLAVE("cella_polls_waiting", "gauge", "Polls that wait.", state->polls);
 }
 
+static void show_vaults(struct page *page) {
+    PER_ENCLAVE("cella_vault_epoch", "gauge", "Number of the vault's ownership; 0 without a vault.",
+                state->vault.epoch);
+    PER_ENCLAVE("cella_vault_version", "gauge", "The vault's newest record.", state->vault.version);
+    PER_ENCLAVE("cella_vault_storage_failing", "gauge", "1 while the disk under the vault cannot be written.",
+                state->vault.storage != CELLA_OK);
+    PER_ENCLAVE("cella_vault_evidence", "gauge", "Proofs of a fork that the newest instance left.",
+                state->vault.evidence);
+    PER_ENCLAVE("cella_vault_written_bytes", "gauge", "Bytes that the newest instance wrote.",
+                state->vault.written_bytes);
+    PER_ENCLAVE("cella_vault_flushes", "gauge", "Flushes by the newest instance.", state->vault.flushes);
+    PER_ENCLAVE("cella_vault_write_failures", "gauge", "Writes of the newest instance that failed.",
+                state->vault.write_failures);
+    PER_ENCLAVE("cella_vault_queued_bytes", "gauge", "Bytes that wait for the disk.",
+                state->vault.queued_bytes);
+}
+
 static void show_answers(struct page *page) {
     family(page, "cella_mail_answers_total", "counter", "Answers to mail, by status word.");
     for (size_t i = 0; i < page->count; i++) {
@@ -206,6 +223,7 @@ enum MHD_Result cella_http_show_metrics(struct cella_http_request *request) {
     cella_host_each(request->http->host, collect, page);
     show_host(page);
     show_states(page);
+    show_vaults(page);
     show_answers(page);
     show_durations(page);
     bool good = fclose(out) == 0;

@@ -19,8 +19,12 @@ static json_t *weak_choices(const struct cella_host_enclave_state *state) {
         json_array_append_new(list, json_string("debug image"));
     if (state->phase == CELLA_HOST_RUNNING && !state->confined)
         json_array_append_new(list, json_string("no namespaces: only the system call filter confines it"));
-    if (state->starts > 0)
-        json_array_append_new(list, json_string("no vault"));
+    if (state->starts > 0 && !state->vault.present)
+        json_array_append_new(list, json_string("no vault: it keeps nothing beyond its own end"));
+    if (state->vault.present && !state->vault.freshness_known)
+        json_array_append_new(list,
+                              json_string("vault bound to one machine (machine counter): rollback within "
+                                          "an epoch is detected by clients only"));
     return list;
 }
 
@@ -47,6 +51,36 @@ static json_t *show_public(const struct cella_host_enclave_state *state) {
     return object;
 }
 
+static void add_text(json_t *object, const char *key, const char *text) {
+    json_t *value = json_string(text);
+    json_object_set_new(object, key, value != NULL ? value : json_string("(not readable)"));
+}
+
+static json_t *show_vault(const struct cella_host_vault_state *vault) {
+    json_t *object = json_object();
+    add_hex(object, "id", vault->vault_id, sizeof vault->vault_id);
+    json_object_set_new(object, "lineage", number(vault->lineage));
+    json_object_set_new(object, "epoch", number(vault->epoch));
+    json_object_set_new(object, "version", number(vault->version));
+    json_object_set_new(object, "snapshot_version", number(vault->snapshot_version));
+    json_object_set_new(object, "keys_at_start", number(vault->keys));
+    json_object_set_new(object, "state_bytes_at_start", number(vault->state_size));
+    json_object_set_new(object, "records_replayed", number(vault->records));
+    json_object_set_new(object, "records_dropped", number(vault->dropped_records));
+    json_object_set_new(object, "torn_bytes", number(vault->torn_bytes));
+    json_object_set_new(object, "freshness_known", json_boolean(vault->freshness_known));
+    json_object_set_new(object, "restored", json_boolean(vault->restored));
+    json_object_set_new(object, "evidence", number(vault->evidence));
+    json_object_set_new(object, "storage", json_string(cella_status_name(vault->storage)));
+    if (vault->storage != CELLA_OK)
+        add_text(object, "storage_reason", vault->storage_message);
+    json_object_set_new(object, "written_bytes", number(vault->written_bytes));
+    json_object_set_new(object, "flushes", number(vault->flushes));
+    json_object_set_new(object, "write_failures", number(vault->write_failures));
+    json_object_set_new(object, "queued_bytes", number(vault->queued_bytes));
+    return object;
+}
+
 static json_t *show_operator(const struct cella_host_enclave_state *state) {
     json_t *object = show_public(state);
     if (object == NULL)
@@ -68,9 +102,11 @@ static json_t *show_operator(const struct cella_host_enclave_state *state) {
     json_object_set_new(object, "polls_waiting", json_integer(state->polls));
     if (state->phase == CELLA_HOST_ENDED) {
         json_object_set_new(object, "end_status", json_string(cella_status_name(state->end_status)));
-        json_t *reason = json_string(state->end_reason);
-        json_object_set_new(object, "end_reason", reason != NULL ? reason : json_string("(not readable)"));
+        add_text(object, "end_reason", state->end_reason);
+        json_object_set_new(object, "end_hint", json_string(cella_status_remedy(state->end_status)));
     }
+    if (state->vault.present)
+        json_object_set_new(object, "vault", show_vault(&state->vault));
     return object;
 }
 

@@ -178,8 +178,7 @@ static enum cella_status send_start(struct cella_instance *instance, struct cell
         return status;
     uint8_t mode = (uint8_t)instance->vault_mode;
     const struct cella_bytes parts[] = {CELLA_BYTES(target, sizeof target), CELLA_BYTES(&mode, 1)};
-    return cella_instance_send(instance, (struct cella_frame){.type = CELLA_FRAME_START}, parts,
-                               mode == INSTANCE_VAULT_NONE ? 1 : 2);
+    return cella_instance_send(instance, (struct cella_frame){.type = CELLA_FRAME_START}, parts, 2);
 }
 
 static bool has_started(const struct cella_instance *instance) {
@@ -349,10 +348,6 @@ const struct cella_instance_info *cella_instance_info(const struct cella_instanc
     return &instance->info;
 }
 
-struct cella_bytes cella_instance_first_report(const struct cella_instance *instance) {
-    return CELLA_BYTES(instance->first_report, instance->first_report_size);
-}
-
 void cella_instance_stop(struct cella_instance *instance, unsigned timeout_ms) {
     pthread_mutex_lock(&instance->lock);
     bool serving = instance->state == INSTANCE_SERVING;
@@ -427,6 +422,5 @@ void cella_instance_free(struct cella_instance *instance) {
         munmap(instance->door, sizeof *instance->door);
     cella_machine_free(instance->machine);
     free(instance->message);
-    free(instance->first_report);
     free(instance);
 }

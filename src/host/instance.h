@@ -72,12 +72,14 @@ struct cella_instance_info {
 };
 const struct cella_instance_info *cella_instance_info(const struct cella_instance *instance);
 
-/* What the instance gave when it was ready, as cella_instance_report gives it without a nonce; valid until
- * free. */
-struct cella_bytes cella_instance_first_report(const struct cella_instance *instance);
-
-/* The disk under the vault; all zero without a vault. */
-void cella_instance_storage(struct cella_instance *instance, struct cella_storage_counts *ret_counts);
+/* What the host sees of the vault while it serves; all zero without one. */
+struct cella_instance_vault {
+    uint64_t version;          /* of the newest record that was handed to the disk */
+    uint64_t snapshot_version; /* of the newest snapshot that was handed to it as a whole */
+    uint64_t evidence;         /* proofs of a fork that this instance left */
+    struct cella_storage_counts storage;
+};
+void cella_instance_vault(struct cella_instance *instance, struct cella_instance_vault *ret_vault);
 
 /* One mail in, at most one reply mail out (empty reply bytes: the handler sent none). The bytes are copied
  * before the call returns. `route` names where posts to this sender go. CELLA_LIMIT at once when too much is

@@ -5,6 +5,7 @@
 #include "door/door.h"
 #include "host/instance.h"
 #include "machine/machine.h"
+#include "state/journal.h"
 #include <pthread.h>
 #include <stdbool.h>
 #include <sys/types.h>
@@ -76,8 +77,6 @@ struct cella_instance {
     enum cella_status check_status;
     char check_text[256];
     struct cella_vault_report check_report;
-    uint8_t *first_report; /* REPORT and statement of READY */
-    size_t first_report_size;
     enum cella_status end_status;
     char end_reason[256];
     uint32_t ended; /* also read without the lock */
@@ -109,8 +108,11 @@ struct cella_instance {
     enum instance_vault_mode vault_mode;
     struct cella_disk_posix *vault_folder;
     struct cella_storage *storage; /* NULL: no vault */
-    uint32_t store_steps;          /* reads that were served; changed without a lock */
-    unsigned spins;                /* reader thread only: how long it looks before it sleeps */
+    uint32_t store_steps;          /* reads that were served; changed without a lock, as the three below */
+    uint64_t vault_version, vault_snapshot, vault_evidence;
+    struct cella_journal
+        vault_segment; /* reader thread only: of the segment that grows, its header's digest */
+    unsigned spins;    /* reader thread only: how long it looks before it sleeps */
 
     pthread_mutex_t call_lock;
     struct instance_calls calls[CELLA_DOOR_THREADS];

@@ -3,7 +3,6 @@
 #include "base/error.h"
 #include "base/reader.h"
 #include "host/instance_internal.h"
-#include <stdlib.h>
 #include <string.h>
 
 enum { STATEMENT_MAX = 64 * 1024 };
@@ -23,19 +22,13 @@ static enum cella_status read_ready(struct cella_instance *instance, struct cell
                                     struct cella_error *error) {
     struct cella_reader reader;
     cella_reader_init(&reader, message);
-    const uint8_t *report = cella_read_view(&reader, CELLA_REPORT_SIZE);
-    struct cella_bytes statement = cella_read_sized(&reader, STATEMENT_MAX);
+    (void)cella_read_view(&reader, CELLA_REPORT_SIZE);
+    (void)cella_read_sized(&reader, STATEMENT_MAX);
     size_t left = cella_reader_left(&reader);
     struct cella_bytes vault = CELLA_BYTES(cella_read_view(&reader, left), left);
     bool has_vault = instance->storage != NULL;
     if (reader.failed || has_vault != (vault.size > 0))
         return cella_fail(error, CELLA_DOOR_BROKEN, "the enclave's word that it is ready is not well formed");
-    instance->first_report = malloc(CELLA_REPORT_SIZE + statement.size);
-    if (instance->first_report == NULL)
-        return cella_fail(error, CELLA_NO_MEMORY, "no memory for the instance's report");
-    instance->first_report_size = CELLA_REPORT_SIZE + statement.size;
-    memcpy(instance->first_report, report, CELLA_REPORT_SIZE);
-    memcpy(instance->first_report + CELLA_REPORT_SIZE, statement.data, statement.size);
     instance->info.has_vault = has_vault;
     return has_vault ? cella_vault_report_parse(vault, &instance->info.vault, error) : CELLA_OK;
 }

@@ -4,6 +4,7 @@
 #include "base/reader.h"
 #include "base/writer.h"
 #include "host/instance_internal.h"
+#include "state/journal.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,28 @@ static struct cella_store_file read_file(struct cella_reader *reader, size_t zer
     return file;
 }
 
+/* What may be told of the vault in status: the clear parts of what is written. */
+static void note_write(struct cella_instance *instance, const struct cella_storage_write *write) {
+    struct cella_record_header header;
+    bool whole = (write->flags & CELLA_STORE_FINISH) != 0;
+    if (write->file.kind == CELLA_STORE_SNAPSHOT && whole)
+        __atomic_store_n(&instance->vault_snapshot, write->file.number, __ATOMIC_RELAXED);
+    if (write->file.kind == CELLA_STORE_EVIDENCE && whole)
+        __atomic_fetch_add(&instance->vault_evidence, 1, __ATOMIC_RELAXED);
+    if (write->file.kind != CELLA_STORE_SEGMENT)
+        return;
+    struct cella_bytes record = write->bytes;
+    if (write->offset == 0 && record.size >= CELLA_SEGMENT_HEADER_SIZE) {
+        /* The header ends with its own digest, and each record of the segment bears its mark. */
+        record =
+            CELLA_BYTES(record.data + CELLA_SEGMENT_HEADER_SIZE, record.size - CELLA_SEGMENT_HEADER_SIZE);
+        memcpy(instance->vault_segment.header_digest, record.data - CELLA_DIGEST_SIZE, CELLA_DIGEST_SIZE);
+    }
+    if (cella_record_header_parse(&instance->vault_segment, record, &header) == CELLA_OK &&
+        header.version > __atomic_load_n(&instance->vault_version, __ATOMIC_RELAXED))
+        __atomic_store_n(&instance->vault_version, header.version, __ATOMIC_RELAXED);
+}
+
 static void handle_write(struct cella_instance *instance, uint64_t id, struct cella_bytes message) {
     struct cella_reader reader;
     struct cella_storage_write write = {.ticket.id = id};
@@ -85,6 +108,7 @@ static void handle_write(struct cella_instance *instance, uint64_t id, struct ce
     /* If nobody else could be served meanwhile, two wake-ups are saved by doing it here. */
     write.here = write.once || (told == by_frame && (write.flags & CELLA_STORE_FLUSH) != 0 &&
                                 waiting >= __atomic_load_n(&instance->open_requests, __ATOMIC_RELAXED));
+    note_write(instance, &write);
     enum cella_status status = cella_storage_write(instance->storage, &write, &error);
     if (status != CELLA_OK)
         cella_instance_set_ended(instance, status == CELLA_ARGUMENT ? CELLA_DOOR_BROKEN : status,

@@ -117,8 +117,12 @@ void cella_instance_close_vault(struct cella_instance *instance) {
     instance->vault_path = NULL;
 }
 
-void cella_instance_storage(struct cella_instance *instance, struct cella_storage_counts *ret_counts) {
-    memset(ret_counts, 0, sizeof *ret_counts);
-    if (instance->storage != NULL)
-        cella_storage_count(instance->storage, ret_counts);
+void cella_instance_vault(struct cella_instance *instance, struct cella_instance_vault *ret_vault) {
+    memset(ret_vault, 0, sizeof *ret_vault);
+    if (instance->storage == NULL)
+        return;
+    ret_vault->version = __atomic_load_n(&instance->vault_version, __ATOMIC_RELAXED);
+    ret_vault->snapshot_version = __atomic_load_n(&instance->vault_snapshot, __ATOMIC_RELAXED);
+    ret_vault->evidence = __atomic_load_n(&instance->vault_evidence, __ATOMIC_RELAXED);
+    cella_storage_count(instance->storage, &ret_vault->storage);
 }

@@ -136,6 +136,7 @@ static void note_start(struct cella_host_enclave *enclave) {
     enclave->ended_early = false;
     enclave->end_status = CELLA_OK;
     enclave->end_reason[0] = '\0';
+    enclave->storage_message[0] = '\0';
 }
 
 /* Makes the phase what the start came to. */
@@ -166,13 +167,20 @@ static enum cella_status conclude(struct cella_host_enclave *enclave, enum cella
 
 /* From the keeper to the first evidence. */
 static enum cella_status start_instance(struct cella_host_enclave *enclave, struct cella_error *error) {
-    struct cella_instance_options options = {
-        .image_path = enclave->image_path,
-        .machine_path = enclave->machine_path,
-        .keeper_path = enclave->host->keeper_path,
-        .events = {.context = enclave, .post = on_post, .call = on_call, .log = on_log, .ended = on_ended}};
+    char *vault_path = cella_enclave_vault_path(enclave);
+    struct cella_instance_options options = {.image_path = enclave->image_path,
+                                             .machine_path = enclave->machine_path,
+                                             .keeper_path = enclave->host->keeper_path,
+                                             .vault_path = vault_path,
+                                             .events = {.context = enclave,
+                                                        .post = on_post,
+                                                        .call = on_call,
+                                                        .log = on_log,
+                                                        .storage = cella_enclave_on_storage,
+                                                        .ended = on_ended}};
     struct cella_instance *instance = NULL;
     enum cella_status status = cella_instance_start(&options, &instance, error);
+    free(vault_path);
     if (status != CELLA_OK)
         return status;
     pthread_mutex_lock(&enclave->lock);
@@ -208,6 +216,8 @@ enum cella_status cella_enclave_start(struct cella_host_enclave *enclave, struct
     pthread_mutex_unlock(&enclave->lock);
     enum cella_status status = stopped ? CELLA_INTERRUPTED : start_instance(enclave, error);
     status = conclude(enclave, status, error);
+    if (status == CELLA_OK || cella_vault_failure_stays(status))
+        cella_enclave_note_failure(enclave, status, error->message);
     if (status == CELLA_OK)
         log_start(enclave);
     else
@@ -268,11 +278,15 @@ static void restart(struct cella_host_enclave *enclave) {
     if (host->options.restart_limit == 0 || atomic_load(&host->closing))
         return;
     pthread_mutex_lock(&enclave->lock);
-    bool allowed = may_restart(enclave, host->options.restart_limit);
+    bool stays = cella_vault_failure_stays(enclave->end_status);
+    bool allowed = !stays && may_restart(enclave, host->options.restart_limit);
     pthread_mutex_unlock(&enclave->lock);
     struct cella_error error = {.status = CELLA_OK};
     if (!allowed) {
-        if (!enclave->restart_refused)
+        if (stays && !enclave->restart_refused)
+            cella_host_log(host, "error", enclave, "restart-useless", "status=%s hint=\"%s\"",
+                           cella_status_name(enclave->end_status), cella_status_remedy(enclave->end_status));
+        else if (!enclave->restart_refused)
             cella_host_log(host, "error", enclave, "restart-refused", "status=%s limit=%u",
                            cella_status_name(CELLA_RESTART_LIMIT), host->options.restart_limit);
         enclave->restart_refused = true;

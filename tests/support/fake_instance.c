@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 struct cella_instance {
@@ -25,6 +26,7 @@ struct cella_instance {
     pthread_cond_t changed;
     bool mute;
     bool ended;
+    enum cella_status storage;
     struct request *silent; /* answered at the end */
     struct cella_x25519_key session_key;
     struct cella_mailbox *mailbox;
@@ -108,8 +110,40 @@ static void name_identity(struct cella_instance *instance) {
     instance->info.process_id = 1;
 }
 
+static void make_vault(struct cella_instance *instance, const char *path) {
+    (void)mkdir(path, 0700);
+    instance->info.has_vault = 1;
+    instance->info.vault = (struct cella_vault_report){.lineage = 1,
+                                                       .now = {.epoch = 4, .version = 1897},
+                                                       .snapshot_version = 1800,
+                                                       .records = 97,
+                                                       .keys = 12,
+                                                       .state_size = 3456};
+    memset(instance->info.vault.vault_id, 0x5a, sizeof instance->info.vault.vault_id);
+}
+
+void cella_fake_storage(struct cella_instance *instance, enum cella_status status, const char *message) {
+    pthread_mutex_lock(&instance->lock);
+    instance->storage = status;
+    pthread_mutex_unlock(&instance->lock);
+    instance->events.storage(instance->events.context, status, message);
+}
+
+void cella_instance_vault(struct cella_instance *instance, struct cella_instance_vault *ret_vault) {
+    memset(ret_vault, 0, sizeof *ret_vault);
+    pthread_mutex_lock(&instance->lock);
+    ret_vault->storage.status = instance->storage;
+    pthread_mutex_unlock(&instance->lock);
+    if (instance->info.has_vault)
+        ret_vault->version = 1900;
+}
+
 enum cella_status cella_instance_start(const struct cella_instance_options *options,
                                        struct cella_instance **ret_instance, struct cella_error *error) {
+    if (is_image(options->image_path, "stale"))
+        return cella_fail(error, CELLA_VAULT_STALE, "this copy: epoch 3; newest: epoch 4");
+    if (is_image(options->image_path, "kept") && options->vault_path == NULL)
+        return cella_fail(error, CELLA_VAULT_NEEDED, "the fake image keeps state");
     if (is_image(options->image_path, "broken"))
         return cella_fail(error, CELLA_KEEPER, "the fake image is broken");
     struct cella_instance *instance = calloc(1, sizeof *instance);
@@ -120,6 +154,8 @@ enum cella_status cella_instance_start(const struct cella_instance_options *opti
     pthread_mutex_init(&instance->lock, NULL);
     pthread_cond_init(&instance->changed, NULL);
     name_identity(instance);
+    if (is_image(options->image_path, "kept"))
+        make_vault(instance, options->vault_path);
     enum cella_status status = cella_machine_open(options->machine_path, &instance->machine, error);
     if (status == CELLA_OK)
         status = make_keys(instance, error);

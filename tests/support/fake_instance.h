@@ -7,6 +7,8 @@
  *           also posts the body to the sender
  *   mute    as raw, but a report is never answered until the end
  *   stuck   as raw, but it does not close in time, and a nested call does not return before the end
+ *   kept    as raw, with a vault: its folder is made if there is none
+ *   stale   does not start: its vault is older than its newest known state
  *   broken  does not start
  *   early   ends while it starts */
 #ifndef CELLA_FAKE_INSTANCE_H
@@ -25,6 +27,8 @@ void cella_fake_crash(struct cella_instance *instance, const char *reason);
 void cella_fake_mute(struct cella_instance *instance, bool mute);
 /* The most instances that were being closed at one time since the last call. */
 unsigned cella_fake_closing_peak(void);
+/* The disk under its vault fails so, or works again (CELLA_OK). */
+void cella_fake_storage(struct cella_instance *instance, enum cella_status status, const char *message);
 /* A post of the enclave's own. */
 void cella_fake_post(struct cella_instance *instance, const uint8_t route[CELLA_ROUTE_SIZE],
                      struct cella_bytes mail);
