@@ -56,28 +56,37 @@ static enum cella_status find_or_make(struct cella_history *history, const uint8
     return CELLA_OK;
 }
 
-/* Those that were forgotten in a transaction: if it holds, their sessions and attempts go too. The floor
- * keeps out what the attempts did. */
+/* Forgotten for good: its sessions end. The floor keeps out what its attempts did, but not those of a life
+ * that never came to be. */
+static void end_sender(struct cella_history *history, struct cella_history_sender *sender) {
+    sender->pins++;
+    if (history->forget != NULL)
+        history->forget(history->forget_context, sender);
+    sender->pins--;
+    cella_history_settle_below(history, sender, history->kept.floor);
+}
+
+/* Those that were forgotten in a transaction, if it holds. */
 static enum cella_status drop_forgotten(struct cella_history *history) {
     struct cella_history_sender **place = &history->leaving;
-    while (*place != NULL) {
+    enum cella_status status = cella_kept_state_load(history);
+    while (status == CELLA_OK && *place != NULL) {
         struct cella_history_sender *sender = *place;
         struct cella_keep_sender kept;
-        enum cella_status status = cella_kept_sender_load(history, sender->key, &kept);
-        if (status != CELLA_OK && status != CELLA_NOT_FOUND)
-            return status;
         if (sender->pins > 0) {
             place = &sender->leaving_next;
             continue;
         }
+        enum cella_status found = cella_kept_sender_load(history, sender->key, &kept);
+        if (found != CELLA_OK && found != CELLA_NOT_FOUND)
+            return found;
         *place = sender->leaving_next;
         sender->is_leaving = false;
-        if (status == CELLA_NOT_FOUND)
-            remove_sender(history, sender);
-        else
-            cella_history_release(history, sender);
+        if (found == CELLA_NOT_FOUND)
+            end_sender(history, sender);
+        cella_history_release(history, sender);
     }
-    return CELLA_OK;
+    return status;
 }
 
 static enum cella_status open_kept(struct cella_history *history, const uint8_t key[CELLA_MAIL_KEY_SIZE],

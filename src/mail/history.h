@@ -148,6 +148,9 @@ void cella_history_abort(struct cella_history_topic *topic);
 /* With `keep`: a commit stands; attempts of this request, and all of earlier lives, are settled. */
 void cella_history_settle(struct cella_history *history, struct cella_history_sender *sender,
                           struct cella_bytes topic, uint64_t birth, uint64_t sequence);
+/* All attempts of births below `birth` are settled. */
+void cella_history_settle_below(struct cella_history *history, struct cella_history_sender *sender,
+                                uint64_t birth);
 
 /* history_topic.c: topics, attempts and replies in memory. */
 void cella_history_attempts_free(struct cella_history *history, struct cella_history_topic *topic);

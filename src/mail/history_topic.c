@@ -129,20 +129,16 @@ void cella_history_unpin(struct cella_history *history, struct cella_history_sen
     cella_history_topic_free(history, topic);
 }
 
-static bool is_settled(const struct cella_history_attempt *attempt, bool same_topic, uint64_t birth,
-                       uint64_t sequence) {
-    if (attempt->birth != birth)
-        return attempt->birth < birth;
-    return same_topic && attempt->sequence <= sequence;
-}
-
-void cella_history_settle(struct cella_history *history, struct cella_history_sender *sender,
-                          struct cella_bytes topic, uint64_t birth, uint64_t sequence) {
-    const struct cella_history_topic *settled = cella_history_topic_find(sender, topic);
+/* Forgets the attempts of births below `birth`, and in `topic` (may be NULL) those of `birth` up to
+ * `sequence`.
+ */
+static void settle(struct cella_history *history, struct cella_history_sender *sender,
+                   const struct cella_history_topic *topic, uint64_t birth, uint64_t sequence) {
     for (struct cella_history_topic *each = sender->topics; each != NULL; each = each->next)
         for (struct cella_history_attempt **place = &each->attempts; *place != NULL;) {
             struct cella_history_attempt *attempt = *place;
-            if (!is_settled(attempt, each == settled, birth, sequence)) {
+            bool done = each == topic && attempt->birth == birth && attempt->sequence <= sequence;
+            if (attempt->birth >= birth && !done) {
                 place = &attempt->next;
                 continue;
             }
@@ -150,4 +146,14 @@ void cella_history_settle(struct cella_history *history, struct cella_history_se
             history->attempts--;
             free(attempt);
         }
+}
+
+void cella_history_settle(struct cella_history *history, struct cella_history_sender *sender,
+                          struct cella_bytes topic, uint64_t birth, uint64_t sequence) {
+    settle(history, sender, cella_history_topic_find(sender, topic), birth, sequence);
+}
+
+void cella_history_settle_below(struct cella_history *history, struct cella_history_sender *sender,
+                                uint64_t birth) {
+    settle(history, sender, NULL, birth, 0);
 }

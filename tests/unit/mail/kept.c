@@ -288,6 +288,32 @@ static void an_aborted_forgetting_forgets_no_attempts(void **state) {
     (void)state;
 }
 
+/* The floor rises above the birth that is kept, not above that of a life whose first request failed. */
+static void forgetting_forgets_no_attempts_of_a_life_that_never_came_to_be(void **state) {
+    struct kept_office kept;
+    struct stranger other;
+    struct kept_result result;
+    struct kept_handling failing = {.handler_fails = true};
+    kept_open(&kept, &(struct cella_mailbox_limits){.max_senders = 1});
+    kept_connect(&kept, &result);
+    kept_round(&kept, "t", 0);
+    cella_mail_session_forget(kept.office.session);
+    kept_connect(&kept, &result);
+    cella_mail_session_restart(kept.office.session);
+    struct cella_bytes attempt = kept_seal(&kept, "t", test_pattern(5, 1));
+    kept_expect(&kept, attempt, &failing, CELLA_HANDLER_FAILED);
+    stranger_init(&kept, &other);
+    swap_client(&kept, &other);
+    kept_connect(&kept, &result);
+    cella_mail_session_restart(kept.office.session);
+    kept_connect(&kept, &result);
+    swap_client(&kept, &other);
+    kept_expect(&kept, attempt, NULL, CELLA_MAIL_REPLAY);
+    stranger_deinit(&other);
+    kept_close(&kept);
+    (void)state;
+}
+
 /* The same for a sender that starts anew. */
 static void an_aborted_new_life_forgets_no_attempts(void **state) {
     struct kept_office *kept = *state;
@@ -589,6 +615,7 @@ int main(void) {
         cmocka_unit_test(a_sender_that_is_heard_is_not_forgotten),
         cmocka_unit_test(a_sender_with_mail_in_work_is_not_forgotten),
         cmocka_unit_test(an_aborted_forgetting_forgets_no_attempts),
+        cmocka_unit_test(forgetting_forgets_no_attempts_of_a_life_that_never_came_to_be),
         KEPT(an_aborted_new_life_forgets_no_attempts),
         KEPT(a_life_begun_anew_takes_the_old_one_away),
         KEPT(queries_touch_nothing_that_is_kept),

@@ -68,9 +68,9 @@ static enum cella_status run(struct kept_office *kept, struct cella_mailbox_mail
     enum cella_status status = CELLA_OK;
     for (unsigned i = 0; i < handling->posts && status == CELLA_OK; i++) {
         struct cella_mailbox_prepared *prepared = NULL;
-        status =
-            cella_mailbox_post_prepare(kept->office.mailbox, view->sender, handling->post_topic,
-                                       test_pattern(handling->post_size, i), &prepared, &kept->office.error);
+        status = cella_mailbox_post_prepare(kept->office.mailbox, view->sender, handling->post_topic,
+                                            test_pattern(handling->post_size, handling->post_seed + i),
+                                            &prepared, &kept->office.error);
         add(posts, prepared);
     }
     if (status != CELLA_OK)

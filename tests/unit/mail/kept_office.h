@@ -32,6 +32,7 @@ struct kept_handling {
     unsigned posts; /* to the sender, on `post_topic` */
     const char *post_topic;
     size_t post_size;
+    uint32_t post_seed; /* of the first one's pattern; the next has the next */
 };
 
 struct kept_result {
