@@ -83,7 +83,8 @@ struct cella_vault_load {
 
 /* vault_scan.c: list, genesis, register, restore file, headers, and how segments cut each other. */
 enum cella_status cella_vault_scan(struct cella_vault_load *load);
-/* The segment's journal, at its first record. CELLA_AUTHENTICATION: not with this key. */
+/* The segment's journal, at its first record. CELLA_AUTHENTICATION: not with this key. CELLA_STORAGE_IO: it
+ * is not the one any more whose header was found. */
 enum cella_status cella_vault_open_segment(struct cella_vault_load *load,
                                            struct cella_vault_found_segment *found,
                                            struct cella_vault_stream *stream, struct cella_journal *journal);

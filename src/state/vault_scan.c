@@ -199,6 +199,14 @@ enum cella_status cella_vault_next_record(struct cella_vault_load *load, struct 
     return cella_journal_open(journal, view, load->scratch, ret_header, ret_content, load->error);
 }
 
+static bool is_same_segment(const struct cella_segment *one, const struct cella_segment *other) {
+    return one->lineage == other->lineage && one->epoch == other->epoch && one->number == other->number &&
+           one->after.epoch == other->after.epoch && one->after.version == other->after.version &&
+           memcmp(one->after.digest, other->after.digest, CELLA_DIGEST_SIZE) == 0 &&
+           memcmp(one->vault_id, other->vault_id, CELLA_VAULT_ID_SIZE) == 0 &&
+           memcmp(one->salt, other->salt, CELLA_SEGMENT_SALT_SIZE) == 0;
+}
+
 enum cella_status cella_vault_open_segment(struct cella_vault_load *load,
                                            struct cella_vault_found_segment *found,
                                            struct cella_vault_stream *stream, struct cella_journal *journal) {
@@ -218,6 +226,12 @@ enum cella_status cella_vault_open_segment(struct cella_vault_load *load,
     if (status == CELLA_OK)
         status = cella_journal_load(journal, header, root_key, load->error);
     cella_wipe(root_key, sizeof root_key);
+    /* What was decided from the header when it was first read must hold for the records that follow now. */
+    if (status == CELLA_OK && !is_same_segment(&journal->segment, &found->segment)) {
+        cella_journal_deinit(journal);
+        status = cella_fail(load->error, CELLA_STORAGE_IO, "segment %llu changed while it was read",
+                            (unsigned long long)found->number);
+    }
     if (status != CELLA_OK)
         cella_vault_stream_close(stream);
     return status == CELLA_DAMAGED ? CELLA_AUTHENTICATION : status;
