@@ -1,10 +1,12 @@
-/* cella key: makes and shows the keys that images are signed with. */
+/* cella key: makes and shows the keys that sign images, and those of a vault's owners. */
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hex.h"
 #include "base/secret.h"
 #include "cli/cli.h"
 #include "cli/output.h"
 #include "cli/verb_image.h"
+#include "crypto/owner_key.h"
 #include "crypto/rsa.h"
 #include <getopt.h>
 #include <jansson.h>
@@ -13,14 +15,16 @@
 #include <string.h>
 
 static const char usage[] =
-    "usage: cella key new FILE [--type signing] [--public FILE] [--dry-run] [--json]\n"
+    "usage: cella key new FILE [--type signing|owner] [--public FILE] [--dry-run] [--json]\n"
     "       cella key show FILE [--json]\n"
     "\n"
-    "new makes a key that signs images (RSA-3072, exponent 3) and prints its code signer. The\n"
-    "private key is in PEM form, without passphrase, readable only by you. An existing file is\n"
-    "never overwritten. show prints the code signer of a private or public key.\n"
+    "new makes a key that signs images (RSA-3072, exponent 3) and prints its code signer, or the\n"
+    "key of an owner of vaults (Ed25519), who can authorise a restore, and prints the line that\n"
+    "names it in enclave.conf. The private key is in PEM form, without passphrase, readable only\n"
+    "by you. An existing file is never overwritten. show prints the same of a private or public\n"
+    "key.\n"
     "\n"
-    "  --type signing   the kind of key; signing is the only one and the default\n"
+    "  --type TYPE      signing (the default) or owner\n"
     "  --public FILE    also write the public key there\n"
     "  --dry-run        say what would be written, write nothing\n"
     "  --json           print the result as JSON\n";
@@ -29,6 +33,7 @@ struct options {
     const char *part;
     const char *file;
     const char *public_file;
+    bool owner;
     bool dry_run;
     bool json;
 };
@@ -40,8 +45,10 @@ static int parse_options(int argc, char **argv, struct options *options) {
         {"dry-run", no_argument, NULL, 'n'},    {"json", no_argument, NULL, 'j'},
         {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0}};
     for (int option; (option = getopt_long(argc, argv, ":", table, NULL)) != -1;) {
-        if (option == 't' && strcmp(optarg, "signing") != 0)
+        if (option == 't' && strcmp(optarg, "signing") != 0 && strcmp(optarg, "owner") != 0)
             return cli_usage(usage, "there is no type of key \"%s\"", optarg);
+        if (option == 't')
+            options->owner = strcmp(optarg, "owner") == 0;
         if (option == 'p')
             options->public_file = optarg;
         else if (option == 'n')
@@ -87,26 +94,43 @@ static int print(const struct options *options, const struct cella_rsa *key) {
     return 0;
 }
 
-static enum cella_status write_files(const struct options *options, const struct cella_rsa *key,
+static int print_owner(const struct options *options, const uint8_t public_key[CELLA_ED25519_PUBLIC_SIZE],
+                       bool is_private) {
+    char text[2 * CELLA_ED25519_PUBLIC_SIZE + 1];
+    cella_hex_encode(public_key, CELLA_ED25519_PUBLIC_SIZE, text);
+    if (!options->json) {
+        printf("owner = %s\n", text);
+        return 0;
+    }
+    json_t *result =
+        json_pack("{s:s, s:s, s:b}", "type", "owner", "public_key", text, "private", (int)is_private);
+    if (result == NULL)
+        return cli_fail(CELLA_NO_MEMORY, NULL, NULL);
+    json_dumpf(result, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(result);
+    return 0;
+}
+
+/* A key in both forms. */
+struct pem_pair {
+    char *private_pem, *public_pem;
+    size_t private_size, public_size;
+};
+
+static enum cella_status write_files(const struct options *options, const struct pem_pair *pair,
                                      struct cella_error *error) {
-    char *private_pem = NULL;
-    char *public_pem = NULL;
-    size_t private_size = 0;
-    size_t public_size = 0;
-    enum cella_status status = cella_rsa_write_private_pem(key, &private_pem, &private_size);
-    if (status == CELLA_OK)
-        status = cella_rsa_write_public_pem(key, &public_pem, &public_size);
-    if (status != CELLA_OK)
-        status = cella_fail(error, status, "the key could not be encoded");
-    if (status == CELLA_OK)
-        status = cella_file_create(options->file, CELLA_BYTES(private_pem, private_size), CELLA_FILE_PRIVATE,
-                                   error);
+    enum cella_status status = cella_file_create(
+        options->file, CELLA_BYTES(pair->private_pem, pair->private_size), CELLA_FILE_PRIVATE, error);
     if (status == CELLA_OK && options->public_file != NULL)
-        status = cella_file_create(options->public_file, CELLA_BYTES(public_pem, public_size),
+        status = cella_file_create(options->public_file, CELLA_BYTES(pair->public_pem, pair->public_size),
                                    CELLA_FILE_PUBLIC, error);
-    cella_wipe_free(private_pem, private_size);
-    free(public_pem);
     return status;
+}
+
+static void free_pair(struct pem_pair *pair) {
+    cella_wipe_free(pair->private_pem, pair->private_size);
+    free(pair->public_pem);
 }
 
 /* Before anything is made, so that a dry run refuses what the real one would. */
@@ -123,8 +147,8 @@ static enum cella_status check_files(const struct options *options, struct cella
 }
 
 static int print_plan(const struct options *options) {
-    json_t *result = json_pack("{s:s, s:b, s:s, s:s?}", "type", "signing", "dry_run", 1, "file",
-                               options->file, "public_file", options->public_file);
+    json_t *result = json_pack("{s:s, s:b, s:s, s:s?}", "type", options->owner ? "owner" : "signing",
+                               "dry_run", 1, "file", options->file, "public_file", options->public_file);
     if (result == NULL)
         return cli_fail(CELLA_NO_MEMORY, NULL, NULL);
     json_dumpf(result, stdout, JSON_INDENT(2));
@@ -133,9 +157,43 @@ static int print_plan(const struct options *options) {
     return 0;
 }
 
+static int make_signing_key(const struct options *options) {
+    struct cella_error error = {0};
+    struct pem_pair pair = {.private_pem = NULL};
+    struct cella_rsa *key = NULL;
+    enum cella_status status = cella_rsa_generate(&key);
+    if (status == CELLA_OK)
+        status = cella_rsa_write_private_pem(key, &pair.private_pem, &pair.private_size);
+    if (status == CELLA_OK)
+        status = cella_rsa_write_public_pem(key, &pair.public_pem, &pair.public_size);
+    if (status == CELLA_OK)
+        status = write_files(options, &pair, &error);
+    int code = status == CELLA_OK ? print(options, key) : cli_fail(status, &error, NULL);
+    free_pair(&pair);
+    cella_rsa_free(key);
+    return code;
+}
+
+static int make_owner_key(const struct options *options) {
+    struct cella_error error = {0};
+    struct pem_pair pair = {.private_pem = NULL};
+    struct cella_ed25519_key key = {.prepared = NULL};
+    enum cella_status status = cella_ed25519_generate(&key);
+    if (status == CELLA_OK)
+        status = cella_owner_key_write(&key, &pair.private_pem, &pair.private_size);
+    if (status == CELLA_OK)
+        status = cella_owner_key_write_public(&key, &pair.public_pem, &pair.public_size);
+    if (status == CELLA_OK)
+        status = write_files(options, &pair, &error);
+    int code =
+        status == CELLA_OK ? print_owner(options, key.public_key, true) : cli_fail(status, &error, NULL);
+    free_pair(&pair);
+    cella_ed25519_deinit(&key);
+    return code;
+}
+
 static int new_key(const struct options *options) {
     struct cella_error error = {0};
-    struct cella_rsa *key = NULL;
     enum cella_status status = check_files(options, &error);
     if (status != CELLA_OK)
         return cli_fail(status, &error, NULL);
@@ -147,12 +205,7 @@ static int new_key(const struct options *options) {
             cli_say("would write its public key to %s", options->public_file);
         return 0;
     }
-    status = cella_rsa_generate(&key);
-    if (status == CELLA_OK)
-        status = write_files(options, key, &error);
-    int code = status == CELLA_OK ? print(options, key) : cli_fail(status, &error, NULL);
-    cella_rsa_free(key);
-    return code;
+    return options->owner ? make_owner_key(options) : make_signing_key(options);
 }
 
 static int show_key(const struct options *options) {
@@ -160,15 +213,21 @@ static int show_key(const struct options *options) {
     struct cella_rsa *key = NULL;
     uint8_t *pem = NULL;
     size_t size = 0;
+    uint8_t owner[CELLA_ED25519_PUBLIC_SIZE];
+    bool is_private = false;
     enum cella_status status = cella_file_read(options->file, CELLA_RSA_PEM_LIMIT, &pem, &size, &error);
-    if (status == CELLA_OK) {
+    bool is_owner = status == CELLA_OK &&
+                    cella_owner_key_read_public(CELLA_BYTES(pem, size), owner, &is_private, NULL) == CELLA_OK;
+    if (status == CELLA_OK && !is_owner) {
         status = cella_rsa_read_private_pem(CELLA_BYTES(pem, size), &key, &error);
         if (status == CELLA_KEY_INVALID)
             status = cella_rsa_read_public_pem(CELLA_BYTES(pem, size), &key, &error);
         if (status != CELLA_OK)
             status = cella_fail_context(&error, status, "%s", options->file);
     }
-    int code = status == CELLA_OK ? print(options, key) : cli_fail(status, &error, NULL);
+    int code = status != CELLA_OK ? cli_fail(status, &error, NULL)
+               : is_owner         ? print_owner(options, owner, is_private)
+                                  : print(options, key);
     cella_rsa_free(key);
     cella_wipe_free(pem, size);
     return code;
