@@ -28,7 +28,7 @@ release: ## install what is missing and build for users (build/release)
 	@cmake --build --preset release -- --quiet
 
 bench: ## print the figures and write build/bench.json; ONLY=name runs one
-	@scripts/install-packages build
+	@scripts/install-packages build peers
 	@scripts/bench $(ONLY)
 
 asan: ## run the unit tests of the host side under sanitizers
