@@ -325,7 +325,7 @@ enum cella_status cella_keep_post_write(const struct cella_keep_post *post, uint
         return CELLA_NO_MEMORY;
     start_writing(&writer, out, size);
     cella_write_u64(&writer, post->sequence);
-    cella_write_u64(&writer, post->clock);
+    cella_write_u64(&writer, post->life);
     cella_write_u8(&writer, (uint8_t)post->topic.size);
     cella_write_bytes(&writer, post->topic.data, post->topic.size);
     cella_write_bytes(&writer, post->body.data, post->body.size);
@@ -337,7 +337,7 @@ enum cella_status cella_keep_post_parse(struct cella_bytes value, struct cella_k
     struct cella_keep_post post = {.sequence = 0};
     enum cella_status status = start_reading(&reader, value);
     post.sequence = cella_read_u64(&reader);
-    post.clock = cella_read_u64(&reader);
+    post.life = cella_read_u64(&reader);
     size_t size = cella_read_u8(&reader);
     post.topic = CELLA_BYTES(cella_read_view(&reader, size), size);
     size = cella_reader_left(&reader);

@@ -152,7 +152,7 @@ enum cella_status cella_keep_posts_parse(struct cella_bytes value, uint64_t *ret
 /* A post in the outbox. */
 struct cella_keep_post {
     uint64_t sequence; /* in its topic */
-    uint64_t clock;    /* birth of the recipient's life that it is of; the clock, before that has one */
+    uint64_t life;     /* birth of the recipient's life that it is of; the clock, before that has one */
     struct cella_bytes topic;
     struct cella_bytes body;
 };

@@ -63,7 +63,7 @@ static enum cella_status copy_post(struct cella_mailbox *mailbox, const uint8_t 
         .padding = CELLA_MAIL_PADDING_CLASS,
         .answers = number,
         .sequence = post->sequence,
-        .birth = post->clock,
+        .birth = post->life,
         .topic = CELLA_BYTES(prepared->topic_name, post->topic.size),
     };
     *ret_prepared = prepared;
@@ -145,7 +145,7 @@ enum cella_status cella_mailbox_outbox_put(struct cella_mailbox *mailbox,
         return status;
     /* The client knows by it whether the post is of its life of now: numbers begin anew with each. */
     struct cella_keep_post post = {
-        .clock = kept.has_birth ? kept.birth : history->clock, .topic = topic, .body = body};
+        .life = kept.has_birth ? kept.birth : history->clock, .topic = topic, .body = body};
     status = take_sequence(history, recipient, topic, &kept, &post.sequence);
     bool at_once = sent(mailbox, &kept) == kept.posts_made;
     uint64_t number = ++kept.posts_made;
