@@ -3,13 +3,14 @@
 #include "base/error.h"
 #include "base/reader.h"
 #include "base/writer.h"
+#include "crypto/hash.h"
 #include <string.h>
 
 #define CLIENT_MAGIC "CVCC"
 #define VAULT_MAGIC  "CVVC"
 #define VERSION      1
 
-enum { FLAG_PROOF = 1 };
+enum { FLAG_PROOF = 1, FLAG_SETTLED = 2 };
 
 static enum cella_status read_start(struct cella_reader *reader, const char *magic_expected,
                                     struct cella_error *error) {
@@ -67,6 +68,17 @@ enum cella_status cella_client_context_parse(struct cella_bytes bytes,
     return CELLA_OK;
 }
 
+bool cella_client_context_doubts(const struct cella_client_context *context,
+                                 uint8_t ret_digest[CELLA_DIGEST_SIZE]) {
+    uint8_t heads[CELLA_CONTEXT_DOUBTS_MAX * CELLA_SIGNED_HEAD_SIZE];
+    if (context->doubt_count == 0)
+        return false;
+    for (unsigned i = 0; i < context->doubt_count; i++)
+        cella_signed_head_write(&context->doubts[i], heads + (size_t)i * CELLA_SIGNED_HEAD_SIZE);
+    cella_sha256(heads, (size_t)context->doubt_count * CELLA_SIGNED_HEAD_SIZE, ret_digest);
+    return true;
+}
+
 /* The sentence that a vault's context breaks, or NULL. */
 static const char *contradiction(const struct cella_vault_context *context) {
     if (context->has_proof && (context->proof_from == 0 || context->proof_from >= context->head.head.version))
@@ -94,7 +106,8 @@ enum cella_status cella_vault_context_write(const struct cella_vault_context *co
     cella_writer_init(&writer, out, CELLA_CONTEXT_SIZE_MAX);
     cella_write_bytes(&writer, VAULT_MAGIC, 4);
     cella_write_u16(&writer, VERSION);
-    cella_write_u8(&writer, context->has_proof ? FLAG_PROOF : 0);
+    cella_write_u8(&writer, (uint8_t)((context->has_proof ? FLAG_PROOF : 0) |
+                                      (context->has_settled ? FLAG_SETTLED : 0)));
     cella_write_u8(&writer, (uint8_t)context->restore_count);
     cella_signed_head_append(&writer, &context->head);
     if (context->has_proof) {
@@ -108,6 +121,8 @@ enum cella_status cella_vault_context_write(const struct cella_vault_context *co
             return status;
         cella_write_sized(&writer, CELLA_BYTES(restore, size));
     }
+    if (context->has_settled)
+        cella_write_bytes(&writer, context->settled, sizeof context->settled);
     CELLA_ASSERT(!writer.failed);
     *ret_size = writer.size;
     return CELLA_OK;
@@ -133,9 +148,10 @@ enum cella_status cella_vault_context_parse(struct cella_bytes bytes, struct cel
         return status;
     unsigned flags = cella_read_u8(&reader);
     context.restore_count = cella_read_u8(&reader);
-    if (flags > FLAG_PROOF || context.restore_count > CELLA_CONTEXT_RESTORES_MAX)
+    if (flags > (FLAG_PROOF | FLAG_SETTLED) || context.restore_count > CELLA_CONTEXT_RESTORES_MAX)
         return cella_fail(error, CELLA_DAMAGED, "context: flags or number of restores are not known");
     context.has_proof = (flags & FLAG_PROOF) != 0;
+    context.has_settled = (flags & FLAG_SETTLED) != 0;
     status = cella_signed_head_read(&reader, &context.head, error);
     if (status == CELLA_OK && context.has_proof)
         read_proof(&reader, &context);
@@ -144,6 +160,8 @@ enum cella_status cella_vault_context_parse(struct cella_bytes bytes, struct cel
                                      error);
     if (status != CELLA_OK)
         return status;
+    if (context.has_settled)
+        cella_read_copy(&reader, context.settled, sizeof context.settled);
     const char *wrong = contradiction(&context);
     if (!cella_reader_done(&reader))
         wrong = "it is cut, or longer than its fields";

@@ -11,7 +11,7 @@
 #define CELLA_CLIENT_CONTEXT_SIZE_MAX                                                                        \
     (16 + (1 + CELLA_CONTEXT_DOUBTS_MAX) * CELLA_SIGNED_HEAD_SIZE) /* usually 240 */
 #define CELLA_CONTEXT_SIZE_MAX                                                                               \
-    (8 + CELLA_SIGNED_HEAD_SIZE + 16 + CELLA_TREE_PROOF_NODES * CELLA_DIGEST_SIZE +                          \
+    (8 + CELLA_SIGNED_HEAD_SIZE + 16 + CELLA_DIGEST_SIZE + CELLA_TREE_PROOF_NODES * CELLA_DIGEST_SIZE +      \
      CELLA_CONTEXT_RESTORES_MAX * (4 + CELLA_RESTORE_SIZE_MAX)) /* of either, in bytes */
 
 /* From a client. The vault answers only if every head in it is of its own history, or of a range that a
@@ -29,10 +29,12 @@ struct cella_client_context {
 /* From a vault, with each answer and post.
  *
  * What a vault puts in, for a client whose head has version v and lineage l:
- * - The vault's lineage is l: a proof from v, unless the vault's own version is v.
+ * - The vault's lineage is l: a proof from v, unless the instance itself signed the client's head: then there
+ *   is nothing to show.
  * - A later lineage: its newest restore, and before it, if it is another, the restore since l with the
  *   smallest fork point; a proof from v if v is of the vault's history, else from the smallest fork point.
- * - No head of a client (a post, a first mail): neither. */
+ * - No head of a client (a post, a first mail): neither.
+ * - The client had doubts: their digest, since the instance has found them in its history. */
 struct cella_vault_context {
     struct cella_signed_head head;
     bool has_proof;      /* as cella_tree_prove gives it, to head.version */
@@ -41,6 +43,8 @@ struct cella_vault_context {
     uint8_t proof[CELLA_TREE_PROOF_NODES * CELLA_DIGEST_SIZE];
     unsigned restore_count; /* ascending by lineage; the last one began the head's lineage */
     struct cella_restore restores[CELLA_CONTEXT_RESTORES_MAX];
+    bool has_settled;
+    uint8_t settled[CELLA_DIGEST_SIZE]; /* cella_client_context_doubts of the request that is answered */
 };
 
 /* `out` has CELLA_CLIENT_CONTEXT_SIZE_MAX bytes; returns how many are used. */
@@ -49,6 +53,9 @@ size_t cella_client_context_write(const struct cella_client_context *context, ui
 enum cella_status cella_client_context_parse(struct cella_bytes bytes,
                                              struct cella_client_context *ret_context,
                                              struct cella_error *error);
+/* Names the doubts of a context. False: there are none. */
+bool cella_client_context_doubts(const struct cella_client_context *context,
+                                 uint8_t ret_digest[CELLA_DIGEST_SIZE]);
 /* `out` has CELLA_CONTEXT_SIZE_MAX bytes. CELLA_ARGUMENT: fields that contradict each other. */
 enum cella_status cella_vault_context_write(const struct cella_vault_context *context, uint8_t *out,
                                             size_t *ret_size, struct cella_error *error);

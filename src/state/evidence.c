@@ -14,7 +14,8 @@
 
 void cella_fork_evidence_init(struct cella_fork_evidence *ret_evidence, struct cella_bytes genesis,
                               const struct cella_signed_head *one, const struct cella_signed_head *other) {
-    bool ordered = one->head.version <= other->head.version;
+    bool ordered = one->lineage == other->lineage ? one->head.version <= other->head.version
+                                                  : one->lineage < other->lineage;
     CELLA_ASSERT(genesis.size <= CELLA_GENESIS_SIZE_MAX);
     memset(ret_evidence, 0, sizeof *ret_evidence);
     memcpy(ret_evidence->genesis, genesis.data, genesis.size);
@@ -153,6 +154,8 @@ static enum cella_status verify_reason(const struct cella_fork_evidence *evidenc
                                        const struct cella_genesis *genesis, struct cella_error *error) {
     switch (cella_heads_compare(&evidence->first, &evidence->second)) {
     case CELLA_HEADS_INCOMPARABLE:
+        if (evidence->reason == CELLA_FORK_BY_TESTIMONY && evidence->first.lineage < evidence->second.lineage)
+            break;
         return NOTHING("the heads are of two lineages: a restore lies between them");
     case CELLA_HEADS_EQUAL:
         return NOTHING("both heads are the same");

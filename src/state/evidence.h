@@ -24,7 +24,8 @@ struct cella_fork_evidence {
     uint8_t genesis[CELLA_GENESIS_SIZE_MAX];
     size_t genesis_size;
     enum cella_fork_reason reason;
-    struct cella_signed_head first; /* not of a larger version than the second */
+    /* Not of a later lineage than the second; in the same one not of a larger version. */
+    struct cella_signed_head first;
     struct cella_signed_head second;
     size_t proof_count;
     uint8_t proof[CELLA_TREE_PROOF_NODES * CELLA_DIGEST_SIZE]; /* from the first to the second */

@@ -6,7 +6,8 @@
  * a request only if all heads of the request's context are of its history. One instance's own history cannot
  * fork. So a head is settled if it is of the owner that signed known's head (by its order in that owner's
  * history), or a proof ties it to known's head, or an instance whose own head is settled has answered a
- * request that named it. Everything else is a doubt, which the next request names; and there are few. */
+ * request that named it, and says so. Everything else is a doubt, which the next request names; and there are
+ * few. */
 #include "base/error.h"
 #include "state/context.h"
 #include <string.h>
@@ -167,9 +168,15 @@ static void remove_doubt(struct cella_vault_known *known, unsigned at) {
     memmove(&known->doubts[at], &known->doubts[at + 1], (known->doubt_count - at) * sizeof known->doubts[0]);
 }
 
-/* The instance that answered has found these in its history. */
-static void settle_asked(struct cella_vault_known *known, const struct cella_client_context *asked) {
-    for (unsigned i = 0; asked != NULL && i < asked->doubt_count; i++)
+/* The instance that answered has found the doubts of the request in its history. It names them, since a late
+ * answer to another request would otherwise settle what its instance was never asked. */
+static void settle_asked(struct cella_vault_known *known, const struct cella_client_context *asked,
+                         const struct cella_vault_context *context) {
+    uint8_t digest[CELLA_DIGEST_SIZE];
+    if (asked == NULL || !cella_client_context_doubts(asked, digest) || !context->has_settled ||
+        memcmp(digest, context->settled, sizeof digest) != 0)
+        return;
+    for (unsigned i = 0; i < asked->doubt_count; i++)
         for (unsigned at = known->doubt_count; at-- > 0;)
             if (equal(&known->doubts[at], &asked->doubts[i]))
                 remove_doubt(known, at);
@@ -214,7 +221,7 @@ static enum cella_status judge_same_lineage(const struct judgement *judgement) {
         status = check_answer(judgement);
     if (status != CELLA_OK)
         return status;
-    settle_asked(known, asked);
+    settle_asked(known, asked, judgement->context);
     bool own = cella_heads_same_owner(&known->head, head);
     bool newer = cella_heads_compare(&known->head, head) == CELLA_HEADS_OLDER;
     bool asked_head = asked != NULL && asked->has_head;
@@ -297,6 +304,12 @@ static enum cella_status judge_later_lineage(const struct judgement *judgement) 
     if (!kept && restore == NULL)
         return cella_fail(judgement->error, CELLA_VAULT_PROOF,
                           "the proof begins neither where this client was nor where a restore did");
+    uint64_t known_epoch = context->restores[context->restore_count - 1].epoch;
+    if (!kept && old.head.epoch > known_epoch)
+        return cella_fail(judgement->error, CELLA_VAULT_RESTORE,
+                          "it was authorised when epoch %llu was the greatest that its owners knew, and this "
+                          "client has seen epoch %llu",
+                          (unsigned long long)known_epoch, (unsigned long long)old.head.epoch);
     /* What came as a doubt of the old lineage may be lost even if the head is not. */
     bool doubt_left = known->doubt_count > 0;
     uint64_t doubt = doubt_left ? known->doubts[0].head.version : 0;

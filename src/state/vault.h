@@ -54,7 +54,8 @@ struct cella_vault_report {
     struct cella_head now;     /* after the own records of this start */
     uint64_t snapshot_version; /* 0: none */
     uint64_t records;          /* replayed from the journal */
-    uint64_t dropped_records;  /* of earlier owners, past the head that was adopted */
+    uint64_t dropped_records;  /* of earlier owners, past the head that was adopted, and intents that came to
+                                  nothing */
     uint64_t torn_bytes;       /* of a write that a crash cut short, at the end */
     uint64_t keys;             /* of the program */
     uint64_t state_size;
@@ -76,12 +77,12 @@ enum cella_status cella_vault_create(const struct cella_vault_options *options,
  * nothing and mints nothing anew, whatever is missing. `ret_report` is filled as far as it came also on
  * failure. CELLA_VAULT_MISSING: genesis or journal are not there. CELLA_VAULT_OTHER_MACHINE,
  * CELLA_VAULT_OTHER_SIGNER: nothing opens with this machine's keys. CELLA_VAULT_OTHER: a file of another
- * vault lies here. CELLA_VAULT_STALE: the register proves that a newer owner has been. CELLA_VAULT_REWOUND:
- * the register is behind the state. CELLA_VAULT_DAMAGED: bytes were changed or are missing in the middle.
- * CELLA_VAULT_SPLICED: records that are genuine do not belong together. CELLA_VAULT_STOPPED: it was stopped
- * by proof of a fork. CELLA_VAULT_RESTORE: a restore file is there and not acceptable. CELLA_KEY_CPU_SVN,
- * CELLA_KEY_ISV_SVN: sealed by a newer platform or image. CELLA_NEWER_FORMAT. CELLA_FENCED: another instance
- * took it in the same moment. */
+ * vault lies here. CELLA_VAULT_STALE: the register was taken with newer bytes or another copy.
+ * CELLA_VAULT_REWOUND: the register is behind the state. CELLA_VAULT_DAMAGED: bytes were changed or are
+ * missing in the middle. CELLA_VAULT_SPLICED: records that are genuine do not belong together.
+ * CELLA_VAULT_STOPPED: it was stopped by proof of a fork. CELLA_VAULT_RESTORE: a restore file is there and
+ * not acceptable. CELLA_KEY_CPU_SVN, CELLA_KEY_ISV_SVN: sealed by a newer platform or image.
+ * CELLA_NEWER_FORMAT. CELLA_FENCED: another instance took it in the same moment. */
 enum cella_status cella_vault_open(const struct cella_vault_options *options, struct cella_vault **ret_vault,
                                    struct cella_vault_report *ret_report, struct cella_error *error);
 /* Reads and verifies everything as open does, and changes nothing: no epoch is taken. */
@@ -170,6 +171,8 @@ struct cella_vault_claim {
     uint64_t lineage;
     bool own;        /* signed by this very instance: nothing has to be proven to this client */
     bool in_history; /* false: of a range, or of a copy, that a restore took away */
+    bool has_doubts; /* all were found in this history */
+    uint8_t doubts[CELLA_DIGEST_SIZE]; /* cella_client_context_doubts */
 };
 /* Before a mail's handler. CELLA_VAULT_CONTEXT: a head in the context is not signed by this vault; refuse
  * this mail alone. CELLA_VAULT_FORK: the client has seen a newer or another history: this state was rolled

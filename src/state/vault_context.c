@@ -197,7 +197,9 @@ enum cella_status cella_vault_check_context(struct cella_vault *vault,
                                             .version = context->head.head.version,
                                             .lineage = context->head.lineage,
                                             .own = own,
+                                            .has_doubts = context->doubt_count > 0,
                                             .in_history = in_history};
+    (void)cella_client_context_doubts(context, ret_claim->doubts);
     return CELLA_OK;
 }
 
@@ -227,6 +229,10 @@ enum cella_status cella_vault_write_context(struct cella_vault *vault, struct ce
         from = add_restores(vault, claim, &context);
     else if (claim != NULL && claim->has_head && !claim->own)
         from = claim->version;
+    if (claim != NULL && claim->has_doubts) {
+        context.has_settled = true;
+        memcpy(context.settled, claim->doubts, sizeof context.settled);
+    }
     uint64_t to = context.head.head.version;
     if (from > 0 && from < to) {
         context.has_proof =

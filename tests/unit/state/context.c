@@ -44,12 +44,14 @@ static void the_clients_worked_examples_are_read_and_written_again(void **state)
 }
 
 static void the_vaults_worked_examples_are_read_and_written_again(void **state) {
-    static const char *const names[] = {"vault_context_post", "vault_context", "vault_context_restored"};
-    for (unsigned i = 0; i < 3; i++) {
+    static const char *const names[] = {"vault_context_post", "vault_context", "vault_context_restored",
+                                        "vault_context_settled"};
+    for (unsigned i = 0; i < 4; i++) {
         struct cella_vault_context context;
         struct cella_bytes bytes = test_vector_field(vector, names[i]);
         assert_status(cella_vault_context_parse(bytes, &context, NULL), CELLA_OK);
-        assert_int_equal(context.has_proof, i > 0);
+        assert_int_equal(context.has_proof, i == 1 || i == 2);
+        assert_int_equal(context.has_settled, i == 3);
         assert_int_equal(context.restore_count, i == 2 ? 1 : 0);
         assert_bytes(vault_written(&context), bytes);
         test_truncations_refused(bytes, vault_parses, NULL);
@@ -75,6 +77,22 @@ static void every_accepted_form_is_the_canonical_one(void **state) {
         if (cella_vault_context_parse(copy, &context, NULL) == CELLA_OK)
             assert_bytes(vault_written(&context), copy);
     }
+}
+
+static void doubts_are_named_as_the_worked_example_does(void **state) {
+    uint8_t digest[CELLA_DIGEST_SIZE];
+    struct cella_client_context context;
+    struct cella_vault_context answer;
+    assert_status(
+        cella_client_context_parse(test_vector_field(vector, "client_context_doubt"), &context, NULL),
+        CELLA_OK);
+    assert_status(
+        cella_vault_context_parse(test_vector_field(vector, "vault_context_settled"), &answer, NULL),
+        CELLA_OK);
+    assert_true(cella_client_context_doubts(&context, digest));
+    assert_memory_equal(digest, answer.settled, sizeof digest);
+    context.doubt_count = 0;
+    assert_false(cella_client_context_doubts(&context, digest));
 }
 
 static struct cella_vault_context example(const char *name) {
@@ -140,6 +158,7 @@ static void the_largest_contexts_fit(void **state) {
     for (unsigned i = 0; i < CELLA_CONTEXT_RESTORES_MAX; i++)
         vault.restores[i].lineage = vault.head.lineage + i;
     vault.head.lineage += CELLA_CONTEXT_RESTORES_MAX - 1;
+    vault.has_settled = true;
     assert_status(cella_vault_context_parse(vault_written(&vault), &vault_read, NULL), CELLA_OK);
     assert_bytes(vault_written(&vault_read), vault_written(&vault));
 }
@@ -172,6 +191,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_clients_worked_examples_are_read_and_written_again),
         cmocka_unit_test(the_vaults_worked_examples_are_read_and_written_again),
+        cmocka_unit_test(doubts_are_named_as_the_worked_example_does),
         cmocka_unit_test(every_accepted_form_is_the_canonical_one),
         cmocka_unit_test(fields_that_contradict_each_other_are_refused),
         cmocka_unit_test(the_largest_contexts_fit),

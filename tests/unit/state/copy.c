@@ -147,6 +147,7 @@ void copy_answer_blindly(const struct copy *copy, const struct cella_client_cont
         if (!copy_holds(copy, &asked->head))
             from = ret_context->restores[0].from.version;
     }
+    ret_context->has_settled = cella_client_context_doubts(asked, ret_context->settled);
     if (from >= copy->version)
         return;
     ret_context->has_proof = true;

@@ -174,8 +174,24 @@ static void heads_on_both_sides_of_a_restore_prove_nothing(void **state) {
     struct cella_signed_head first = copy_head(&one), second = copy_head(&restored);
     struct cella_fork_evidence evidence = of(&first, &second);
     assert_status(verify(&evidence), CELLA_EVIDENCE_PROVES_NOTHING);
+    evidence.first = second;
+    evidence.second = first;
     assert_status(cella_fork_evidence_testify(&evidence, &vault.key), CELLA_OK);
     assert_status(verify(&evidence), CELLA_EVIDENCE_PROVES_NOTHING);
+}
+
+/* Set back to before a restore: the heads are of two lineages, and the vault's own word counts. */
+static void a_testimony_of_an_earlier_lineage_proves_a_fork(void **state) {
+    struct copy restored = one;
+    copy_restore(&restored, 8, 20);
+    struct cella_signed_head first = copy_head(&one), second = copy_head(&restored);
+    assert_true(second.head.version < first.head.version);
+    for (unsigned i = 0; i < 2; i++) {
+        struct cella_fork_evidence evidence = i == 0 ? of(&first, &second) : of(&second, &first);
+        assert_true(evidence.first.lineage == 0);
+        assert_status(cella_fork_evidence_testify(&evidence, &vault.key), CELLA_OK);
+        assert_status(verify(&evidence), CELLA_OK);
+    }
 }
 
 static void a_testimony_of_somebody_else_or_to_other_heads_proves_nothing(void **state) {
@@ -232,6 +248,7 @@ int main(void) {
         cmocka_unit_test(a_head_that_the_vault_did_not_sign_proves_nothing),
         cmocka_unit_test(heads_of_another_vault_than_the_genesis_prove_nothing),
         cmocka_unit_test(heads_on_both_sides_of_a_restore_prove_nothing),
+        cmocka_unit_test(a_testimony_of_an_earlier_lineage_proves_a_fork),
         cmocka_unit_test(a_testimony_of_somebody_else_or_to_other_heads_proves_nothing),
         cmocka_unit_test(a_proof_of_no_whole_nodes_is_refused),
         cmocka_unit_test(what_proves_nothing_gives_no_text),

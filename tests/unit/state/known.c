@@ -432,6 +432,32 @@ static void a_doubt_stays_until_it_is_answered_or_known_reaches_it(void **state)
     assert_true(client.known.doubts[0].head.version == before.version);
 }
 
+/* Two requests under way, a doubt comes in between, and the answer to the first is given for the second. */
+static void a_late_answer_settles_no_doubt_that_its_request_did_not_name(void **state) {
+    struct copy copy;
+    struct client client = seasoned(&copy);
+    ask(&client);
+    struct cella_vault_context late;
+    copy_answer(&copy, &client.asked, &late);
+    struct copy forked = copy;
+    copy_set_back(&forked, copy.version);
+    copy_restart(&forked);
+    assert_status(post(&client, &forked), CELLA_OK);
+    ask(&client);
+    assert_int_equal(client.asked.doubt_count, 1);
+    client.context = late;
+    assert_status(judge(&client, &client.asked), CELLA_OK);
+    assert_int_equal(client.known.doubt_count, 1);
+    late.has_settled = true;
+    memset(late.settled, 1, sizeof late.settled);
+    client.context = late;
+    assert_status(judge(&client, &client.asked), CELLA_OK);
+    assert_int_equal(client.known.doubt_count, 1);
+    copy_answer(&forked, &client.asked, &client.context);
+    assert_status(judge(&client, &client.asked), CELLA_OK);
+    assert_int_equal(client.known.doubt_count, 0);
+}
+
 static void more_doubts_than_there_is_room_for_do_not_count(void **state) {
     struct copy copy;
     struct client client = seasoned(&copy);
@@ -592,6 +618,28 @@ static void after_a_restore_a_proof_is_needed_too(void **state) {
     assert_status(judge(&client, &client.asked), CELLA_VAULT_RESTORED);
 }
 
+/* The owners' word from an earlier time, kept by the host for later, explains no loss of what came after it.
+ */
+static void a_restore_that_was_authorised_before_what_is_lost_explains_nothing(void **state) {
+    struct copy copy;
+    struct client client = seasoned(&copy);
+    struct copy used = copy;
+    copy_restore(&used, 12, 12);
+    copy_append(&copy, 2);
+    copy_restart(&copy);
+    assert_status(round_trip(&client, &copy), CELLA_OK);
+    ask(&client);
+    copy_answer(&used, &client.asked, &client.context);
+    assert_status(judge(&client, &client.asked), CELLA_VAULT_RESTORE);
+    assert_non_null(strstr(client.error.message, "epoch 2"));
+    copy_restore(&used, 13, 16);
+    used.restores[1].epoch = 2;
+    used.restores[1].signature_count = 0;
+    for (unsigned i = 0; i < 2; i++)
+        assert_status(cella_restore_sign(&used.restores[1], &vault.owners[i], NULL), CELLA_OK);
+    assert_status(round_trip(&client, &used), CELLA_VAULT_RESTORED);
+}
+
 /* A restore for the vault's owners' copy does not speak for a fork of before its fork point. */
 static void a_restore_does_not_fit_a_copy_that_lacks_its_fork_point(void **state) {
     struct copy copy;
@@ -710,6 +758,7 @@ int main(void) {
         cmocka_unit_test(a_post_of_a_later_owner_is_a_doubt_until_the_vault_is_asked),
         cmocka_unit_test(a_head_that_contradicts_a_doubt_is_a_fork),
         cmocka_unit_test(of_one_owner_the_newest_doubt_is_kept),
+        cmocka_unit_test(a_late_answer_settles_no_doubt_that_its_request_did_not_name),
         cmocka_unit_test(a_doubt_stays_until_it_is_answered_or_known_reaches_it),
         cmocka_unit_test(more_doubts_than_there_is_room_for_do_not_count),
         cmocka_unit_test(a_first_answer_that_is_late_is_a_doubt),
@@ -721,6 +770,7 @@ int main(void) {
         cmocka_unit_test(another_lineage_needs_a_restore_by_enough_owners),
         cmocka_unit_test(a_restore_of_an_earlier_lineage_explains_nothing),
         cmocka_unit_test(after_a_restore_a_proof_is_needed_too),
+        cmocka_unit_test(a_restore_that_was_authorised_before_what_is_lost_explains_nothing),
         cmocka_unit_test(a_restore_does_not_fit_a_copy_that_lacks_its_fork_point),
         cmocka_unit_test(a_post_of_another_lineage_does_not_count_yet),
         cmocka_unit_test(a_restore_is_judged_only_from_what_is_known_now),

@@ -168,12 +168,13 @@ def client_context(collected, heads):
     return struct.pack("<4sHBxQ", b"CVCC", 1, len(heads), collected) + b"".join(heads)
 
 
-def vault_context(head, proof_from, nodes, restores):
-    flags = 1 if nodes else 0
+def vault_context(head, proof_from, nodes, restores, doubts=()):
+    flags = (1 if nodes else 0) | (2 if doubts else 0)
     out = struct.pack("<4sHBB", b"CVVC", 1, flags, len(restores)) + head
     if nodes:
         out += struct.pack("<Q", proof_from) + sized(b"".join(nodes))
-    return out + b"".join(sized(restore_bytes) for restore_bytes in restores)
+    out += b"".join(sized(restore_bytes) for restore_bytes in restores)
+    return out + (sha256(b"".join(doubts)) if doubts else b"")
 
 
 # --- the example: a vault of 7 records, a copy of it that went another way after record 4, and a restore to there ---
@@ -230,6 +231,7 @@ def main():
         ("client_context_first", client_context(0, [])),
         ("vault_context", vault_context(seven, 3, proof(3, one), [])),
         ("vault_context_restored", vault_context(nine, 4, proof(4, restored), [back])),
+        ("vault_context_settled", vault_context(seven, 0, [], [], [five])),
         ("vault_context_post", vault_context(seven, 0, [], [])),
     ]
     with open("example.txt", "w", encoding="ascii") as file:
