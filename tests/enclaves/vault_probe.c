@@ -1,4 +1,5 @@
-/* An enclave whose state tests change and look at: commands in mail, calls and queries, as words in a line. */
+/* An enclave whose state tests change and look at: commands in mail, calls and queries, as words in a line.
+ */
 #include <cella/enclave.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ static enum cella_status get(struct command *command) {
     return status == CELLA_OK ? cella_reply(command->transaction, value) : say(command, "none");
 }
 
-static enum cella_status delete(struct command *command) {
+static enum cella_status delete (struct command *command) {
     return cella_delete(command->transaction, text_of(command->word[1]));
 }
 
@@ -45,10 +46,31 @@ static enum cella_status add(struct command *command) {
         memcpy(number, value.data, value.size);
         number[value.size] = '\0';
     }
-    (void)snprintf(number, sizeof number, "%ld", strtol(number, NULL, 10) + strtol(command->word[2], NULL, 10));
-    enum cella_status status =
-        cella_put(command->transaction, text_of(command->word[1]), text_of(number));
+    (void)snprintf(number, sizeof number, "%ld",
+                   strtol(number, NULL, 10) + strtol(command->word[2], NULL, 10));
+    enum cella_status status = cella_put(command->transaction, text_of(command->word[1]), text_of(number));
     return status == CELLA_OK ? say(command, number) : status;
+}
+
+/* A number in front of a value of the size that the command names: one more, each time. */
+static enum cella_status count_up(struct command *command) {
+    size_t size = strtoul(command->word[2], NULL, 10);
+    struct cella_bytes value;
+    char number[32] = "0";
+    if (size < sizeof number)
+        return CELLA_ARGUMENT;
+    if (cella_get(command->transaction, text_of(command->word[1]), &value) == CELLA_OK)
+        memcpy(number, value.data, sizeof number - 1);
+    char *next = calloc(1, size);
+    if (next == NULL)
+        return CELLA_NO_MEMORY;
+    (void)snprintf(next, size, "%ld", strtol(number, NULL, 10) + 1);
+    enum cella_status status =
+        cella_put(command->transaction, text_of(command->word[1]), CELLA_BYTES(next, size));
+    if (status == CELLA_OK)
+        status = say(command, next);
+    free(next);
+    return status;
 }
 
 static enum cella_status count(struct command *command) {
@@ -65,8 +87,7 @@ static enum cella_status list(struct command *command) {
     size_t size = 0;
     struct cella_scan *scan = NULL;
     struct cella_bytes key, value;
-    enum cella_status status =
-        cella_scan_prefix(command->transaction, text_of(command->word[1]), &scan);
+    enum cella_status status = cella_scan_prefix(command->transaction, text_of(command->word[1]), &scan);
     while (status == CELLA_OK && cella_scan_next(scan, &key, &value) &&
            sizeof text - size > key.size + value.size + 3)
         size += (size_t)snprintf(text + size, sizeof text - size, "%.*s=%.*s ", (int)key.size,
@@ -121,8 +142,7 @@ static enum cella_status try_put(struct command *command) {
 
 static enum cella_status nest(struct command *command) {
     struct cella_bytes reply;
-    enum cella_status status =
-        cella_call_host(command->transaction, text_of(command->word[1]), &reply);
+    enum cella_status status = cella_call_host(command->transaction, text_of(command->word[1]), &reply);
     return status == CELLA_OK ? cella_reply(command->transaction, reply) : status;
 }
 
@@ -131,9 +151,10 @@ static const struct {
     unsigned words;
     enum cella_status (*run)(struct command *command);
 } commands[] = {
-    {"put", 3, put},     {"get", 2, get},   {"delete", 2, delete},    {"add", 3, add},
-    {"count", 1, count}, {"list", 2, list}, {"big", 3, big},          {"post", 3, post},
-    {"later", 3, later}, {"nest", 2, nest}, {"fail", 3, put_and_fail}, {"try-put", 3, try_put},
+    {"put", 3, put},           {"get", 2, get},   {"delete", 2, delete},     {"add", 3, add},
+    {"count", 1, count},       {"list", 2, list}, {"big", 3, big},           {"post", 3, post},
+    {"later", 3, later},       {"nest", 2, nest}, {"fail", 3, put_and_fail}, {"try-put", 3, try_put},
+    {"count-up", 3, count_up},
 };
 
 static enum cella_status run(struct cella_transaction *transaction, const uint8_t *sender,
