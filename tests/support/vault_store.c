@@ -159,7 +159,8 @@ static enum test_fault ask(struct test_store *store, enum test_operation operati
 static void do_twice(struct test_store *store) {
     struct queued *again = store->twice;
     store->twice = NULL;
-    if (again != NULL)
+    struct file *file = again == NULL ? NULL : find(store, again->file);
+    if (file != NULL && !file->removed)
         apply(store, again, true);
     free_write(again);
 }
@@ -511,8 +512,9 @@ void test_store_restart(struct test_store *store, uint64_t seed) {
             continue;
         }
         file->removed = false;
-        bool named = needs_finish(file->name.kind) ? file->on_disk && file->whole
-                                                   : file->on_disk || survives(seed, &state);
+        bool named = file->on_disk || survives(seed, &state);
+        if (needs_finish(file->name.kind) && !file->whole)
+            named = false;
         if (!named) {
             drop_file(store, file);
             continue;
