@@ -185,8 +185,7 @@ static void forget_changes(struct shelf *shelf, size_t from, bool undo) {
 
 /* --- the keep --- */
 
-static bool get(void *context, struct cella_bytes key, struct cella_bytes *ret_value) {
-    struct shelf *shelf = context;
+static bool look_up(struct shelf *shelf, struct cella_bytes key, struct cella_bytes *ret_value) {
     assert_true(shelf->depth > 0);
     shelf->gets++;
     const struct shelf_entry *entry = find_exactly(shelf, key);
@@ -206,6 +205,18 @@ static bool get(void *context, struct cella_bytes key, struct cella_bytes *ret_v
     return true;
 }
 
+static bool get(void *context, struct cella_bytes key, struct cella_bytes *ret_value) {
+    struct shelf *shelf = context;
+    struct cella_bytes other;
+    bool found = look_up(shelf, key, ret_value);
+    if (shelf->map != NULL) {
+        assert_int_equal(cella_map_get(shelf->map, key, &other), found);
+        if (found)
+            assert_bytes(other, *ret_value);
+    }
+    return found;
+}
+
 static bool fails(struct shelf *shelf) {
     return shelf->fail_after > 0 && --shelf->fail_after == 0;
 }
@@ -219,28 +230,37 @@ static enum cella_status put(void *context, struct cella_bytes key, struct cella
     if (fails(shelf))
         return CELLA_NO_MEMORY;
     note(shelf, key);
+    if (shelf->map != NULL)
+        assert_status(cella_map_put(shelf->map, key, value), CELLA_OK);
     set(shelf, key, copy(value));
     take_back(shelf);
     return CELLA_OK;
 }
 
-static enum cella_status delete (void *context, struct cella_bytes key) {
-    struct shelf *shelf = context; struct cella_bytes value; assert_true(shelf->depth > 0);
+static enum cella_status remove_key(void *context, struct cella_bytes key) {
+    struct shelf *shelf = context;
+    struct cella_bytes value;
+    assert_true(shelf->depth > 0);
     bool found = get(context, key, &value);
     shelf->gets--;
     shelf->deletes++;
-    if (!found) return CELLA_NOT_FOUND;
-    if (fails(shelf)) return CELLA_NO_MEMORY;
+    if (!found)
+        return CELLA_NOT_FOUND;
+    if (fails(shelf))
+        return CELLA_NO_MEMORY;
     note(shelf, key);
-    if (shelf->idle > 0) set(shelf, key, (struct cella_bytes){0});
-    else remove_entry(shelf, find_exactly(shelf, key));
+    if (shelf->map != NULL)
+        assert_status(cella_map_delete(shelf->map, key), CELLA_OK);
+    if (shelf->idle > 0)
+        set(shelf, key, (struct cella_bytes){0});
+    else
+        remove_entry(shelf, find_exactly(shelf, key));
     take_back(shelf);
     return CELLA_OK;
 }
 
-static enum cella_status seek(void *context, struct cella_bytes from, struct cella_bytes *ret_key,
-                              struct cella_bytes *ret_value) {
-    struct shelf *shelf = context;
+static enum cella_status look_from(struct shelf *shelf, struct cella_bytes from, struct cella_bytes *ret_key,
+                                   struct cella_bytes *ret_value) {
     struct cella_keep_key name;
     assert_true(shelf->depth > 0);
     shelf->seeks++;
@@ -268,12 +288,34 @@ static enum cella_status seek(void *context, struct cella_bytes from, struct cel
     }
 }
 
+static enum cella_status seek(void *context, struct cella_bytes from, struct cella_bytes *ret_key,
+                              struct cella_bytes *ret_value) {
+    struct shelf *shelf = context;
+    struct cella_map_cursor cursor;
+    struct cella_bytes key, value;
+    enum cella_status found = look_from(shelf, from, ret_key, ret_value), status = CELLA_OK;
+    if (shelf->map == NULL)
+        return found;
+    cella_map_cursor_init(&cursor, shelf->map, NULL);
+    cursor.from = from;
+    assert_int_equal(cella_map_cursor_next(&cursor, &key, &value, &status), found == CELLA_OK);
+    assert_status(status, CELLA_OK);
+    if (found == CELLA_OK) {
+        assert_bytes(key, *ret_key);
+        assert_bytes(value, *ret_value);
+    }
+    cella_map_cursor_deinit(&cursor);
+    return found;
+}
+
 void shelf_init(struct shelf *shelf) {
-    *shelf =
-        (struct shelf){.keep = {.context = shelf, .get = get, .put = put, .delete = delete, .seek = seek}};
+    *shelf = (struct shelf){
+        .keep = {.context = shelf, .get = get, .put = put, .delete = remove_key, .seek = seek}};
+    assert_status(cella_map_new(&shelf->map), CELLA_OK);
 }
 
 void shelf_deinit(struct shelf *shelf) {
+    cella_map_free(shelf->map);
     take_back(shelf);
     forget_changes(shelf, 0, false);
     while (shelf->count > 0)
@@ -285,11 +327,15 @@ void shelf_deinit(struct shelf *shelf) {
 
 void shelf_begin(struct shelf *shelf) {
     assert_in_range(shelf->depth, 0, 7);
+    if (shelf->map != NULL)
+        assert_status(cella_map_begin(shelf->map), CELLA_OK);
     shelf->marks[shelf->depth++] = shelf->change_count;
 }
 
 void shelf_commit(struct shelf *shelf) {
     assert_true(shelf->depth > 0);
+    if (shelf->map != NULL)
+        cella_map_commit(shelf->map);
     if (--shelf->depth == 0)
         forget_changes(shelf, 0, false);
     take_back(shelf);
@@ -297,6 +343,8 @@ void shelf_commit(struct shelf *shelf) {
 
 void shelf_abort(struct shelf *shelf) {
     assert_true(shelf->depth > 0);
+    if (shelf->map != NULL)
+        cella_map_abort(shelf->map);
     forget_changes(shelf, shelf->marks[--shelf->depth], true);
     take_back(shelf);
 }
@@ -340,6 +388,8 @@ void shelf_fill_idle(struct shelf *shelf, uint64_t count) {
         .replies = count,
         .stored_bytes = count * cella_mail_padded_size(CELLA_MAIL_PADDING_CLASS, IDLE_REPLY_SIZE)};
     assert_int_equal(shelf->count, 0);
+    cella_map_free(shelf->map);
+    shelf->map = NULL;
     cella_keep_state_write(&idle, state);
     cella_keep_fingerprint_write((const uint8_t *)"0123456789abcdef0123456789abcdef", fingerprint);
     cella_keep_state_key(&key);

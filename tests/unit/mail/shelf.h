@@ -5,6 +5,7 @@
 #define CELLA_TEST_SHELF_H
 
 #include "mail/keep.h"
+#include "state/map.h"
 
 struct shelf_entry {
     struct cella_bytes key;
@@ -26,6 +27,7 @@ struct shelf {
     unsigned depth;
     uint8_t **lent;
     size_t lent_count, lent_capacity;
+    struct cella_map *map; /* NULL with idle senders */
     uint64_t idle;
     unsigned gets, puts, deletes, seeks; /* since shelf_reset_counts */
     unsigned fail_after; /* changes that work before one fails with NO_MEMORY; 0: none fails */
