@@ -38,8 +38,9 @@ static void send_request(struct connection *connection) {
     char head[512];
     int size = snprintf(head, sizeof head,
                         "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/octet-stream\r\n"
-                        "Content-Length: %zu\r\n\r\n",
-                        connection->client->target, body.size);
+                        "%sContent-Length: %zu\r\n\r\n",
+                        connection->client->target,
+                        connection->client->header == NULL ? "" : connection->client->header, body.size);
     bench_require(size > 0 && (size_t)size < sizeof head, "request head");
     struct iovec parts[2] = {{head, (size_t)size}, {(void *)body.data, body.size}};
     ssize_t sent = writev(connection->fd, parts, 2);

@@ -15,6 +15,7 @@ struct http_load_client {
     struct cella_bytes (*next)(void *context);
     /* The body of a 200 reply, valid during the call. */
     void (*reply)(void *context, struct cella_bytes body);
+    const char *header; /* NULL, or further lines of the request's head, each with its end */
     char target[256]; /* "/v1/enclaves/echo/mail?route=…" */
 };
 
