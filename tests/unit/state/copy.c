@@ -51,7 +51,7 @@ void copy_append(struct copy *copy, unsigned records) {
 void copy_restart(struct copy *copy) {
     copy_append(copy, 2);
     copy->epoch++;
-    memcpy(copy->start, copy->records[copy->version - 1], sizeof copy->start);
+    memcpy(copy->start, copy->records[copy->version - 2], sizeof copy->start);
 }
 
 void copy_set_back(struct copy *copy, uint64_t version) {

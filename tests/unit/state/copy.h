@@ -37,7 +37,7 @@ void copy_vault_deinit(struct copy_vault *vault);
 /* A new vault, in epoch 1 at version 2. */
 void copy_create(struct copy *copy, struct copy_vault *vault);
 void copy_append(struct copy *copy, unsigned records);
-/* A restart: two records, the second begins the next epoch. */
+/* A restart: two records, the intent of the next epoch and its begin. */
 void copy_restart(struct copy *copy);
 /* Back to an older version, as if those bytes had been brought back; goes on under another name. */
 void copy_set_back(struct copy *copy, uint64_t version);

@@ -198,11 +198,11 @@ def main():
             VAULT_SEED, vault_id, lineage, epoch, version, leaves[version - 1], leaves[start - 1], mth(leaves[:version])
         )
 
-    # Record 2 begins epoch 1. Record 6 begins epoch 2, in each copy another one: the machine was set back, too. After the
-    # restore, record 7 begins epoch 3.
-    three, seven, six = head(one, 3, 1, 2), head(one, 7, 2, 6), head(other, 6, 2, 6)
-    five = head(one, 5, 1, 2)
-    nine = head(restored, 9, 3, 7, 1)
+    # Record 1 is the intent of epoch 1, record 2 begins it. So do records 5 and 6 with epoch 2, in each copy others: the
+    # machine was set back, too. After the restore they begin epoch 3, and record 7 says what was restored.
+    three, seven, six = head(one, 3, 1, 1), head(one, 7, 2, 5), head(other, 6, 2, 5)
+    five = head(one, 5, 1, 1)
+    nine = head(restored, 9, 3, 5, 1)
     back = restore(OWNER_SEEDS, vault_id, 1, (1, 4, one[3]), mth(one[:4]), 7, 2, 1700000000, b"the disk was lost")
     testimony = sign(VAULT_SEED, b"cella/vault/fork/1\0" + three + seven)
     fields = [
