@@ -93,6 +93,8 @@ enum cella_status cli_mail_head(struct cli_mail *request, struct cella_error *er
     enum cella_status status = cli_mail_open(request, &client, error);
     if (status == CELLA_OK)
         status = cella_client_head(client, &data, &size, error);
+    if (status == CELLA_NO_VAULT)
+        request->hint = "the enclave keeps no state, or this client has not spoken to it yet";
     if (status == CELLA_NOT_FOUND && client != NULL)
         request->hint = "the first answer of the enclave shows one: send it something";
     if (status == CELLA_OK && request->out_path != NULL)
