@@ -25,6 +25,7 @@ struct world {
     struct test_machine machine;
     struct cella_vault *vault;
     struct client clients[WORLD_CLIENTS];
+    struct cella_vault_known witness; /* a client that has seen the first answer and nothing since */
     uint64_t random;
     uint64_t operations;
     struct operation *trace;
@@ -155,6 +156,8 @@ static void release(struct cella_vault_waiter *waiter, enum cella_status status)
     client->acknowledged = client->sent;
     client->known.has_head = true;
     client->known.head = client->answer;
+    if (!client->world->witness.has_head)
+        client->world->witness = client->known;
 }
 
 /* The same request again is answered from what is stored. */
@@ -220,6 +223,12 @@ static void forget_answers(struct world *world) {
         world->clients[i].waiting = false;
 }
 
+static void prepare_store(struct world *world) {
+    test_store_plan(world->store, decide, world);
+    test_store_delay(world->store, true);
+    test_store_shuffle(world->store, draw(world) | 1);
+}
+
 static void stop(struct world *world) {
     test_store_attach(world->store, NULL);
     cella_vault_free(world->vault);
@@ -229,16 +238,14 @@ static void stop(struct world *world) {
     world->outcome->crashes += crashed ? 1 : 0;
     /* When only the host ends, what it wrote stays written. */
     test_store_restart(world->store, crashed ? world->plan->survivors : UINT64_MAX);
-    test_store_plan(world->store, decide, world);
-    test_store_delay(world->store, true);
+    prepare_store(world);
 }
 
 /* A host begins again from nothing while the vault has never been ready. */
 static void start_over(struct world *world) {
     test_store_free(world->store);
     world->store = test_store_new();
-    test_store_plan(world->store, decide, world);
-    test_store_delay(world->store, true);
+    prepare_store(world);
 }
 
 static void after_open(struct world *world);
@@ -347,8 +354,9 @@ static void check_state(struct world *world) {
         (void)put_accounts(world);
 }
 
-/* Each client meets the new instance: shows what it knows, and judges what comes back. */
-static void meet(struct world *world, struct client *client, struct cella_vault_reading *reading) {
+/* A client meets the new instance: shows what it knows, and judges what comes back. */
+static void meet(struct world *world, struct cella_vault_known *known, const char *who,
+                 struct cella_vault_reading *reading) {
     struct cella_client_context asked;
     struct cella_vault_claim claim;
     struct cella_vault_context context;
@@ -356,14 +364,16 @@ static void meet(struct world *world, struct client *client, struct cella_vault_
     struct cella_error error = {.message = ""};
     uint8_t bytes[CELLA_CONTEXT_SIZE_MAX];
     size_t size;
-    cella_vault_known_ask(&client->known, 0, &asked);
+    if (!known->has_head || world->wrong)
+        return;
+    cella_vault_known_ask(known, 0, &asked);
     enum cella_status status = cella_vault_check_context(world->vault, &asked, &claim, &error);
     if (status == CELLA_OK)
         status = cella_vault_write_context(world->vault, reading->moment, &claim, bytes, &size);
     if (status == CELLA_OK)
         status = cella_vault_context_parse(CELLA_BYTES(bytes, size), &context, &error);
     if (status == CELLA_OK)
-        status = cella_vault_known_judge(&client->known, &asked, &context, &evidence, &error);
+        status = cella_vault_known_judge(known, &asked, &context, &evidence, &error);
     if (status == CELLA_OK || test_store_crashed(world->store) || may_try_again(status))
         return;
     if (world->lied) {
@@ -371,7 +381,7 @@ static void meet(struct world *world, struct client *client, struct cella_vault_
         world->wrong = true;
         return;
     }
-    blame(world, "client %u met an honest vault and found %s: %s", client->number, cella_status_name(status),
+    blame(world, "a client (%s) met an honest vault and found %s: %s", who, cella_status_name(status),
           error.message);
 }
 
@@ -380,9 +390,10 @@ static void after_open(struct world *world) {
     check_state(world);
     if (world->wrong || cella_vault_read(world->vault, &reading) != CELLA_OK)
         return;
-    for (unsigned i = 0; i < WORLD_CLIENTS && !world->wrong; i++)
-        if (world->clients[i].known.has_head)
-            meet(world, &world->clients[i], &reading);
+    struct cella_vault_known witness = world->witness;
+    meet(world, &witness, "the first", &reading);
+    for (unsigned i = 0; i < WORLD_CLIENTS; i++)
+        meet(world, &world->clients[i].known, "a usual one", &reading);
     cella_vault_reading_release(world->vault, &reading);
 }
 
@@ -442,8 +453,7 @@ static void finish(struct world *world) {
         if (world->vault != NULL)
             stop(world);
         test_store_restart(world->store, world->plan->survivors);
-        test_store_plan(world->store, decide, world);
-        test_store_delay(world->store, true);
+        prepare_store(world);
         open_vault(world);
         if (world->vault != NULL && !test_store_crashed(world->store))
             return;

@@ -37,6 +37,7 @@ struct test_store {
     bool delay, crashed, working;
     enum cella_status failing;
     enum cella_store_kind held;
+    uint64_t shuffle; /* 0: writes are done in their order */
     test_plan *plan;
     void *plan_context;
     uint64_t operations;
@@ -206,12 +207,34 @@ static bool gives_up(enum cella_store_kind kind) {
     return kind == CELLA_STORE_SNAPSHOT || kind == CELLA_STORE_EVIDENCE;
 }
 
-/* The oldest write that is not held. */
-static struct queued **next_write(struct test_store *store) {
-    struct queued **at = &store->first;
-    while (*at != NULL && (*at)->file.kind == store->held)
-        at = &(*at)->next;
-    return at;
+static uint64_t next_random(uint64_t *state) {
+    uint64_t value = (*state += UINT64_C(0x9e3779b97f4a7c15));
+    value = (value ^ value >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    value = (value ^ value >> 27) * UINT64_C(0x94d049bb133111eb);
+    return value ^ value >> 31;
+}
+
+static bool is_first_of_its_file(const struct test_store *store, const struct queued *queued) {
+    for (const struct queued *at = store->first; at != queued; at = at->next)
+        if (order(&at->file, &queued->file) == 0)
+            return false;
+    return true;
+}
+
+/* The next write that may be done: the oldest one that is not held, or the oldest of some file. */
+static struct queued **next_write(struct test_store *store, uint64_t choice) {
+    struct queued **chosen = NULL, **at = &store->first;
+    uint64_t count = 0;
+    for (; *at != NULL; at = &(*at)->next) {
+        if ((*at)->file.kind == store->held || !is_first_of_its_file(store, *at))
+            continue;
+        count++;
+        if (chosen == NULL || choice % count == 0)
+            chosen = at;
+        if (store->shuffle == 0)
+            break;
+    }
+    return chosen;
 }
 
 static void take_out(struct test_store *store, struct queued **at) {
@@ -225,9 +248,10 @@ static void take_out(struct test_store *store, struct queued **at) {
 }
 
 static bool work_one(struct test_store *store) {
-    struct queued *queued = *next_write(store);
-    if (queued == NULL || store->crashed)
+    struct queued **place = next_write(store, store->shuffle == 0 ? 0 : next_random(&store->shuffle));
+    if (place == NULL || store->crashed)
         return false;
+    struct queued *queued = *place;
     const struct cella_store_write write = describe(queued);
     enum cella_status status = store->failing;
     enum test_fault fault = TEST_FAULT_FAIL;
@@ -244,7 +268,7 @@ static bool work_one(struct test_store *store) {
         return store->failing == CELLA_OK; /* a single failure: it is tried again at once */
     }
     uint64_t id = queued->id;
-    take_out(store, next_write(store));
+    take_out(store, place);
     if (fault == TEST_FAULT_TWICE && store->twice == NULL)
         store->twice = queued;
     else
@@ -458,6 +482,10 @@ void test_store_hold(struct test_store *store, enum cella_store_kind kind) {
     store->held = kind;
 }
 
+void test_store_shuffle(struct test_store *store, uint64_t seed) {
+    store->shuffle = seed;
+}
+
 uint64_t test_store_operations(const struct test_store *store) {
     return store->operations;
 }
@@ -470,13 +498,6 @@ void test_store_fail(struct test_store *store, enum cella_status status) {
 
 bool test_store_crashed(const struct test_store *store) {
     return store->crashed;
-}
-
-static uint64_t next_random(uint64_t *state) {
-    uint64_t value = (*state += UINT64_C(0x9e3779b97f4a7c15));
-    value = (value ^ value >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    value = (value ^ value >> 27) * UINT64_C(0x94d049bb133111eb);
-    return value ^ value >> 31;
 }
 
 static bool survives(uint64_t seed, uint64_t *state) {

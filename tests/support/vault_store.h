@@ -35,6 +35,8 @@ size_t test_store_work(struct test_store *store, size_t count);
 void test_store_work_all(struct test_store *store);
 /* Writes to files of this kind stay queued, and those behind them go on; 0: none are held. */
 void test_store_hold(struct test_store *store, enum cella_store_kind kind);
+/* Queued writes to different files are done in an order that the seed gives; 0: as they came. */
+void test_store_shuffle(struct test_store *store, uint64_t seed);
 size_t test_store_queued(const struct test_store *store);
 
 /* --- what goes wrong --- */
