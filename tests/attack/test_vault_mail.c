@@ -7,9 +7,11 @@
 #include <cella/host.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { CLIENTS = 10, UPDATES = 200, KILLS = 3 };
@@ -67,11 +69,29 @@ static void kill_instance(struct site *site) {
     } while (state.starts == starts || state.phase != CELLA_HOST_RUNNING);
 }
 
-/* Shell commands on folders: what an operator would do. */
-static void run(const char *format, const char *first, const char *second) {
-    char line[512];
-    (void)snprintf(line, sizeof line, format, first, second);
-    assert_int_equal(system(line), 0);
+/* What an operator would do with folders: `program` with these two paths. */
+static void run(const char *program, const char *option, const char *from, const char *to) {
+    pid_t process;
+    int result = -1;
+    char *const arguments[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)option, (char *)(uintptr_t)from,
+                               (char *)(uintptr_t)to, NULL};
+    assert_int_equal(posix_spawnp(&process, program, NULL, NULL, arguments, environ), 0);
+    assert_true(waitpid(process, &result, 0) == process);
+    assert_int_equal(result, 0);
+}
+
+static void copy_vault(const struct site *site, const char *to) {
+    char from[192];
+    (void)snprintf(from, sizeof from, "%s/probe", site->vaults);
+    run("cp", "-a", from, test_path(&site->folder, to));
+}
+
+/* Puts the copy `name` where the vault is, and the vault where `aside` says. */
+static void exchange_vault(const struct site *site, const char *name, const char *aside) {
+    char vault[192];
+    (void)snprintf(vault, sizeof vault, "%s/probe", site->vaults);
+    run("mv", "-T", vault, test_path(&site->folder, aside));
+    run("mv", "-T", test_path(&site->folder, name), vault);
 }
 
 static struct cella_client *new_client(struct site *site, struct cella_client_transport *transport) {
@@ -243,11 +263,10 @@ static void a_copy_of_the_same_epoch_is_stopped_by_the_first_client_that_saw_mor
     struct cella_client *older = new_client(&site, &transports[0]);
     struct cella_client *newer = new_client(&site, &transports[1]);
     assert_says(older, "add number 1", "1");
-    run("cp -a %s/probe %s/../copy", site.vaults, site.vaults);
+    copy_vault(&site, "copy");
     assert_says(newer, "add number 1", "2");
     cella_host_stop(site.enclave, 10000);
-    run("mv %s/probe %s/../newest", site.vaults, site.vaults);
-    run("mv %s/../copy %s/probe", site.vaults, site.vaults);
+    exchange_vault(&site, "copy", "newest");
     start(&site);
     /* One that saw nothing of what is lost cannot know. */
     assert_says(older, "add number 1", "2");
@@ -267,16 +286,14 @@ static void a_copy_of_an_earlier_epoch_does_not_start(void **state) {
     struct cella_client *client = new_client(&site, &transport);
     assert_says(client, "add number 1", "1");
     cella_host_stop(site.enclave, 10000);
-    run("cp -a %s/probe %s/../copy", site.vaults, site.vaults);
+    copy_vault(&site, "copy");
     start(&site);
     assert_says(client, "add number 1", "2");
     cella_host_stop(site.enclave, 10000);
-    run("mv %s/probe %s/../newest", site.vaults, site.vaults);
-    run("mv %s/../copy %s/probe", site.vaults, site.vaults);
+    exchange_vault(&site, "copy", "newest");
     assert_status(cella_host_start(site.host, "probe", site.image, site.machine, NULL, &error),
                   CELLA_VAULT_STALE);
-    run("rm -r %s/probe %s/../copy 2>/dev/null; true", site.vaults, site.vaults);
-    run("mv %s/../newest %s/probe", site.vaults, site.vaults);
+    exchange_vault(&site, "newest", "stale");
     start(&site);
     assert_says(client, "add number 1", "3");
     cella_client_free(client);
