@@ -12,7 +12,10 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { LOCK_TRIES = 20, LOCK_PAUSE_NS = 5000000 };
 
 struct cella_disk_posix {
     struct cella_disk disk;
@@ -211,6 +214,21 @@ static const struct cella_disk operations = {.open = open_file,
                                              .flush_folder = flush_folder,
                                              .list = list_files};
 
+/* A process that only looks whether it is locked, or one that was killed and is not gone yet, is waited for.
+ */
+static bool lock_folder(int fd) {
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        if (errno != EWOULDBLOCK)
+            return false;
+        const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
+        (void)nanosleep(&pause, NULL);
+    }
+    errno = EWOULDBLOCK;
+    return false;
+}
+
 /* The lock is on the folder itself: it needs no file, works on a read-only disk and goes with a rename. */
 static enum cella_status open_folder(struct cella_disk_posix *posix, enum cella_disk_folder how,
                                      struct cella_error *error) {
@@ -221,7 +239,7 @@ static enum cella_status open_folder(struct cella_disk_posix *posix, enum cella_
     if (posix->folder < 0)
         return cella_fail(error, errno == ELOOP ? CELLA_STORAGE_IO : disk_status(errno),
                           "cannot open the folder %.180s: %s", posix->path, strerror(errno));
-    if (how != CELLA_DISK_FOLDER_LOOK && flock(posix->folder, LOCK_EX | LOCK_NB) != 0)
+    if (how != CELLA_DISK_FOLDER_LOOK && !lock_folder(posix->folder))
         return errno == EWOULDBLOCK
                    ? cella_fail(error, CELLA_VAULT_BUSY, "another process uses %.180s", posix->path)
                    : cella_fail(error, CELLA_STORAGE_IO, "cannot lock %.180s: %s", posix->path,

@@ -35,9 +35,7 @@ static enum cella_status read_ready(struct cella_instance *instance, struct cell
 
 void cella_instance_handle_ready(struct cella_instance *instance, struct cella_bytes message) {
     struct cella_error error = {.message = ""};
-    enum cella_status status = CELLA_OK;
-    if (instance->storage != NULL)
-        status = read_ready(instance, message, &error);
+    enum cella_status status = read_ready(instance, message, &error);
     if (status == CELLA_OK)
         status = cella_instance_settle_vault(instance, &error);
     if (status != CELLA_OK) {

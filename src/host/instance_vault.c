@@ -2,13 +2,9 @@
  * one its name when it is ready. Must not: make anything anew where something is, or was. */
 #include "base/error.h"
 #include "host/instance_internal.h"
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-static const char new_suffix[] = ".new";
 
 static void on_changed(void *context, enum cella_status status, const char *message) {
     struct cella_instance *instance = context;
@@ -16,69 +12,16 @@ static void on_changed(void *context, enum cella_status status, const char *mess
         instance->events.storage(instance->events.context, status, message);
 }
 
-struct leftover {
-    const struct cella_disk *disk;
-    enum cella_status status;
-    struct cella_error *error;
-};
-
-static void remove_leftover(void *visitor, const char *name, uint64_t size) {
-    struct leftover *leftover = visitor;
-    if (leftover->status == CELLA_OK)
-        leftover->status = leftover->disk->remove(leftover->disk->context, name, leftover->error);
-}
-
-static void note_stranger(void *visitor, const char *name, uint64_t size) {
-    struct leftover *leftover = visitor;
-    if (!cella_storage_owns(name) && leftover->status == CELLA_OK)
-        leftover->status = cella_fail(leftover->error, CELLA_EXISTS,
-                                      "it holds \"%.64s\", which is no file of a vault", name);
-}
-
-/* A vault in the making never became ready, so nothing was ever acknowledged from it: it may go. */
-static enum cella_status remove_half_made(const char *path, struct cella_error *error) {
-    struct cella_disk_posix *posix = NULL;
-    enum cella_status status = cella_disk_posix_open(path, CELLA_DISK_FOLDER_OPEN, &posix, error);
-    if (status == CELLA_NOT_FOUND)
-        return CELLA_OK;
-    if (status != CELLA_OK)
-        return status;
-    struct leftover leftover = {.disk = cella_disk_posix_disk(posix), .error = error};
-    status = leftover.disk->list(leftover.disk->context, note_stranger, &leftover, error);
-    if (status == CELLA_OK && leftover.status == CELLA_OK)
-        status = leftover.disk->list(leftover.disk->context, remove_leftover, &leftover, error);
-    if (status == CELLA_OK)
-        status = leftover.status;
-    if (status == CELLA_OK && rmdir(path) != 0)
-        status = cella_fail(error, CELLA_EXISTS, "it is not empty");
-    cella_disk_posix_close(posix);
-    return status == CELLA_OK
-               ? CELLA_OK
-               : cella_fail_context(error, status, "cannot remove the half-made vault %.120s", path);
-}
-
 /* Only a folder that is not there at all is made. */
 static enum cella_status open_or_make(struct cella_instance *instance, struct cella_error *error) {
-    enum cella_disk_folder how = CELLA_DISK_FOLDER_OPEN;
-    const char *path = instance->vault_path;
     struct stat info;
-    char *made = NULL;
-    enum cella_status status = CELLA_OK;
     instance->vault_mode = instance->checks ? INSTANCE_VAULT_CHECK : INSTANCE_VAULT_OPEN;
-    if (!instance->checks && lstat(path, &info) != 0) {
-        made = malloc(strlen(path) + sizeof new_suffix);
-        if (made == NULL)
-            return cella_fail(error, CELLA_NO_MEMORY, "no memory for the vault");
-        (void)sprintf(made, "%s%s", path, new_suffix);
-        status = remove_half_made(made, error);
-        path = made;
-        how = CELLA_DISK_FOLDER_MAKE;
+    if (!instance->checks && lstat(instance->vault_path, &info) != 0)
         instance->vault_mode = INSTANCE_VAULT_CREATE;
-    }
-    if (status == CELLA_OK)
-        status = cella_disk_posix_open(path, how, &instance->vault_folder, error);
-    free(made);
-    return status;
+    if (instance->vault_mode == INSTANCE_VAULT_CREATE)
+        return cella_storage_make_new(instance->vault_path, &instance->vault_folder, error);
+    return cella_disk_posix_open(instance->vault_path, CELLA_DISK_FOLDER_OPEN, &instance->vault_folder,
+                                 error);
 }
 
 enum cella_status cella_instance_open_vault(struct cella_instance *instance, unsigned kind,

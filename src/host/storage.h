@@ -85,4 +85,11 @@ bool cella_storage_parse_name(const char *name, struct cella_store_file *ret_fil
 /* Is it the name of a vault's file, whole or half-made? */
 bool cella_storage_owns(const char *name);
 
+/* A vault in the making lies beside its own name, with ".new" behind it, and gets its name when it is whole
+ * (cella_disk_posix_move): so nothing was ever acknowledged from it before. make: removes first what an
+ * earlier try left there. CELLA_EXISTS: something else lies there. */
+enum cella_status cella_storage_make_new(const char *path, struct cella_disk_posix **ret_posix,
+                                         struct cella_error *error);
+enum cella_status cella_storage_remove_new(const char *path, struct cella_error *error);
+
 #endif
