@@ -82,6 +82,16 @@ static void load_to(struct store *store, uint64_t count) {
     }
 }
 
+/* Clients that are known and silent. */
+static void add_idle(struct store *store, uint64_t count) {
+    for (uint64_t added = 0; added < count; added += LOAD_STEP) {
+        uint8_t request[9] = {'I'};
+        uint64_t step = LOAD_STEP;
+        memcpy(request + 1, &step, 8);
+        (void)call(store, CELLA_BYTES(request, sizeof request));
+    }
+}
+
 /* --- puts through host.h: as many under way as there are clients --- */
 
 static void submit(struct store *store);
@@ -320,7 +330,8 @@ static double small_group(void *context) {
     return 1e6 / puts_many(&((struct growth *)context)->small);
 }
 
-static void compare_growth(const char *name, uint64_t keys, bench_run *large, bench_run *small) {
+/* What `large` has and `small` has not: keys or idle clients. */
+static void compare_growth(const char *name, uint64_t keys, uint64_t idle, bool grouped) {
     if (!bench_wanted(name))
         return;
     struct growth *growth = calloc(1, sizeof *growth);
@@ -329,13 +340,14 @@ static void compare_growth(const char *name, uint64_t keys, bench_run *large, be
     store_init(&growth->large);
     load_to(&growth->small, 1000);
     load_to(&growth->large, keys);
+    add_idle(&growth->large, idle);
     bench_compare(&(struct bench_pair){.name = name,
                                        .unit = "us",
-                                       .against = "the same with 1,000 keys",
+                                       .against = "the same with 1,000 keys and no idle client",
                                        .aim = 1.2,
                                        .lower_is_better = true,
-                                       .work = large,
-                                       .base = small,
+                                       .work = grouped ? large_group : large_put,
+                                       .base = grouped ? small_group : small_put,
                                        .context = growth});
     store_deinit(&growth->small);
     store_deinit(&growth->large);
@@ -410,7 +422,9 @@ void bench_vault(void) {
     compare_puts(&store);
     store_deinit(&store);
     bench_large();
-    compare_growth("state/commit-100k-keys", 100000, large_put, small_put);
-    compare_growth("state/commit-1M-keys", MILLION, large_put, small_put);
-    compare_growth("state/group-1M-keys", MILLION, large_group, small_group);
+    compare_growth("state/commit-100k-keys", 100000, 0, false);
+    compare_growth("state/commit-1M-keys", MILLION, 0, false);
+    compare_growth("state/commit-1M-idle", 1000, MILLION, false);
+    compare_growth("state/group-1M-keys", MILLION, 0, true);
+    compare_growth("state/group-1M-idle", 1000, MILLION, true);
 }

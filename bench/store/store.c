@@ -1,5 +1,5 @@
 /* The enclave of the state benchmarks: puts one key, loads many, reads many, as its host's calls say. */
-#include <cella/enclave.h>
+#include "idle.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -60,6 +60,8 @@ static enum cella_status on_call(struct cella_transaction *transaction, struct c
         return load(transaction, read_u64(data + 1), read_u64(data + 9));
     if (request.size == 25 && data[0] == 'G')
         return read_many(transaction, read_u64(data + 1), read_u64(data + 9), read_u64(data + 17));
+    if (request.size == 9 && data[0] == 'I')
+        return idle_add(read_u64(data + 1));
     if (request.size == 1 && data[0] == 'C')
         status = cella_count(transaction, &(struct cella_range){.backwards = false}, &count);
     return status == CELLA_OK ? cella_reply(transaction, CELLA_BYTES(&count, sizeof count)) : status;
