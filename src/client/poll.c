@@ -102,11 +102,11 @@ static bool hello_helps(const struct poll *poll, enum cella_status status) {
     return may && !poll->met_anew && cella_client_state_has_vault(&poll->client->state);
 }
 
-/* Whether a post can be passed over because the enclave sends it once more: one of a session that is gone, or
- * one that the host had in its queue before those that are missing. */
+/* Whether a post can be passed over because the enclave sends it once more: one of an instance that was never
+ * met or of a session that is gone, or one that the host had in its queue before those that are missing. */
 static bool comes_again(const struct poll *poll, enum cella_status status) {
-    bool may = status == CELLA_MAIL_SESSION_UNKNOWN || status == CELLA_MAIL_NOT_OPEN ||
-               (status == CELLA_MAIL_POST_MISSING && !poll->drained);
+    bool may = status == CELLA_MAIL_REFUSED || status == CELLA_MAIL_SESSION_UNKNOWN ||
+               status == CELLA_MAIL_NOT_OPEN || (status == CELLA_MAIL_POST_MISSING && !poll->drained);
     return may && cella_client_state_has_vault(&poll->client->state);
 }
 
@@ -161,8 +161,11 @@ static uint64_t untold(const struct cella_client *client) {
 
 /* That the news does not get through does no harm: it goes with the next mail. What the answer shows of the
  * vault is another matter. */
-static enum cella_status tell(struct cella_client *client, struct cella_error *error) {
+static enum cella_status tell(struct poll *poll, struct cella_error *error) {
+    struct cella_client *client = poll->client;
     enum cella_status status = cella_client_tell_collected(client, error);
+    if (cella_client_course_after(status) == CELLA_COURSE_ATTEST && !poll->met_anew)
+        status = meet(poll, error);
     switch (status) {
     case CELLA_VAULT_FORK:
     case CELLA_VAULT_PROOF:
@@ -182,7 +185,7 @@ static enum cella_status use_silence(struct poll *poll, bool *ret_again, struct 
     if (!cella_client_state_has_vault(&client->state))
         return CELLA_OK;
     if (untold(client) > 0) {
-        enum cella_status status = tell(client, error);
+        enum cella_status status = tell(poll, error);
         /* The enclave sends a few at a time, and goes on when it hears that they arrived. */
         *ret_again = untold(client) == 0;
         poll->wait_ms = poll->wait_ms < MORE_WAIT_MS ? poll->wait_ms : MORE_WAIT_MS;
@@ -247,7 +250,7 @@ enum cella_status cella_client_poll(struct cella_client *client, unsigned wait_m
     bool arrived = false;
     enum cella_status status = prepare(&poll, error);
     if (status == CELLA_OK && untold(client) >= TELL_LIMIT)
-        status = tell(client, error);
+        status = tell(&poll, error);
     if (status != CELLA_OK)
         return cella_client_remember_fork(client, status, error);
     status = CELLA_MAIL_POST_REPLAYED;

@@ -108,6 +108,56 @@ static void a_post_of_an_instance_that_was_not_met_is_taken_after_a_hello(void *
     assert_int_equal(world->hellos, 1);
 }
 
+static void posts_of_instances_that_were_never_met_raise_no_alarm(void **state) {
+    struct world *world = *state;
+    assert_status(ask(world, "a", "one"), CELLA_OK);
+    for (int i = 0; i < 5; i++) {
+        char body[] = {(char)('A' + i), '\0'};
+        world_post(world, body);
+        world_restart(world);
+    }
+    for (int i = 0; i < 5; i++) {
+        char body[] = {(char)('A' + i), '\0'};
+        world_expect_post(world, body);
+    }
+    world_expect_post(world, NULL);
+}
+
+/* What came from an instance before is tied to the history by the next answer, and only then forgotten. */
+static void a_late_post_of_an_instance_before_is_a_doubt_until_the_vault_has_settled_it(void **state) {
+    struct world *world = *state;
+    assert_status(ask(world, "a", "one"), CELLA_OK);
+    world_post(world, "late");
+    world_restart(world);
+    assert_status(ask(world, "a", "two"), CELLA_OK);
+    world_expect_post(world, "late");
+    assert_int_equal(world->client->state.known.doubt_count, 1);
+    world_crash_client(world);
+    assert_int_equal(world->client->state.known.doubt_count, 1);
+    assert_status(ask(world, "b", "three"), CELLA_OK);
+    assert_int_equal(world->client->state.known.doubt_count, 0);
+}
+
+static void a_late_post_of_a_state_that_was_rolled_back_is_found(void **state) {
+    struct world *world = *state;
+    assert_status(ask(world, "a", "one"), CELLA_OK);
+    struct world_disk *copy = world_disk_copy(&world->disk);
+    world_post(world, "lost");
+    world_kill(world);
+    world_disk_put(world, copy);
+    world_disk_free(copy);
+    world_start(world);
+    assert_status(ask(world, "a", "two"), CELLA_OK);
+    for (int i = 0; i < 3; i++)
+        world_other_commit(world);
+    assert_status(world_query(world, "how much?", NULL), CELLA_OK);
+    /* The host hands out what the vault no longer knows: the next request puts it to the vault. */
+    world_expect_post(world, "lost");
+    world_crash_client(world);
+    assert_status(ask(world, "b", "three"), CELLA_VAULT_FORK);
+    assert_int_equal(world_done(world, "three"), 0);
+}
+
 static void a_post_that_is_missing_is_asked_for_without_an_alarm(void **state) {
     struct world *world = *state;
     assert_status(ask(world, "a", "one"), CELLA_OK);
@@ -271,6 +321,9 @@ int main(void) {
         TEST(a_poll_that_stays_empty_finds_a_new_instance),
         TEST(posts_that_come_twice_are_taken_once),
         TEST(a_post_of_an_instance_that_was_not_met_is_taken_after_a_hello),
+        TEST(posts_of_instances_that_were_never_met_raise_no_alarm),
+        TEST(a_late_post_of_an_instance_before_is_a_doubt_until_the_vault_has_settled_it),
+        TEST(a_late_post_of_a_state_that_was_rolled_back_is_found),
         TEST(a_post_that_is_missing_is_asked_for_without_an_alarm),
         TEST(what_the_host_still_had_does_not_count_as_missing_posts),
         TEST(a_post_that_stays_missing_is_reported_and_given_up),

@@ -135,6 +135,8 @@ static size_t write_context(struct world *world, const struct cella_client_conte
         context.restores[0] = world->disk.restore;
         context.restore_count = 1;
     }
+    if (asked)
+        context.has_settled = cella_client_context_doubts(claim, context.settled);
     uint64_t from = asked ? proof_start(world, &claim->head) : 0;
     bool withheld = claim != NULL && world->script.no_proof > 0;
     world->script.no_proof -= withheld;
