@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/hex.h"
 #include "cli/vault_place.h"
+#include "client/head_file.h"
 #include "host/storage.h"
 #include "state/evidence.h"
 #include "state/restore.h"
@@ -18,10 +19,11 @@ enum { FILE_LIMIT = 1 << 20, TEXT_SIZE = 1024 };
 
 static const char usage[] =
     "usage: cella vault explain VAULT|FILE [--genesis FILE] [--state FOLDER] [--json]\n"
-    "       cella vault explain HEAD HEAD --genesis FILE [--json]\n"
+    "       cella vault explain HEAD [HEAD] [--genesis FILE] [--json]\n"
     "\n"
     "Explains a vault and its last failure; or a file: a proof of a fork (evidence), which is\n"
-    "verified here and needs nothing else; a restore; or two heads that a vault signed.\n"
+    "verified here and needs nothing else; a restore; or what one or two clients have seen of\n"
+    "a vault, as cella mail head --out writes it.\n"
     "\n"
     "  --genesis FILE  the genesis of the vault: whose signatures count\n"
     "  --state FOLDER  the host's state folder ($XDG_STATE_HOME/cella or ~/.local/state/cella)\n"
@@ -135,53 +137,29 @@ static void explain_restore(struct options *options, const struct cella_restore 
         say(options, "It is not authorised: %s.", error.message);
 }
 
-static enum cella_status explain_file(struct options *options, struct cella_bytes bytes,
-                                      struct cella_error *error) {
-    struct cella_restore restore;
-    struct cella_fork_evidence *evidence = malloc(sizeof *evidence);
-    if (evidence == NULL)
-        return CELLA_NO_MEMORY;
-    enum cella_status status = CELLA_OK;
-    if (cella_fork_evidence_parse(bytes, evidence, error) == CELLA_OK)
-        status = explain_evidence(options, evidence, error);
-    else if (cella_restore_parse(bytes, &restore, NULL) == CELLA_OK)
-        explain_restore(options, &restore);
-    else
-        status = cella_fail(error, CELLA_DAMAGED,
-                            "the file is neither a proof of a fork nor a restore, or it was damaged");
-    free(evidence);
+/* --- heads that clients have seen --- */
+
+/* Checks the vault's signature. With --genesis it must be that vault. */
+static enum cella_status accept_head(const struct options *options, struct cella_bytes bytes,
+                                     struct cella_head_file *ret_file, struct cella_error *error) {
+    enum cella_status status = cella_head_file_parse(bytes, ret_file, error);
+    if (status == CELLA_OK && options->has_genesis &&
+        (options->genesis_size != ret_file->genesis_size ||
+         memcmp(options->genesis_bytes, ret_file->genesis, ret_file->genesis_size) != 0))
+        status =
+            cella_fail(error, CELLA_SIGNATURE_INVALID, "the head is of another vault than --genesis names");
     return status;
 }
 
-/* --- two heads --- */
-
-static enum cella_status read_head(const struct options *options, const char *path,
-                                   struct cella_signed_head *ret_head, struct cella_error *error) {
-    uint8_t *data = NULL;
-    size_t size = 0;
-    enum cella_status status = cella_file_read(path, CELLA_SIGNED_HEAD_SIZE, &data, &size, error);
-    if (status == CELLA_OK)
-        status = cella_signed_head_parse(CELLA_BYTES(data, size), ret_head, error);
-    if (status == CELLA_OK)
-        status = cella_signed_head_verify(ret_head, options->genesis.signing_key);
-    if (status == CELLA_SIGNATURE_INVALID)
-        (void)cella_fail(error, status, "%.200s was not signed by the vault of this genesis", path);
-    free(data);
-    return status;
+static void explain_head(struct options *options, const struct cella_head_file *file) {
+    say(options, "The vault signed version %llu of epoch %llu, lineage %llu.",
+        (unsigned long long)file->head.head.version, (unsigned long long)file->head.head.epoch,
+        (unsigned long long)file->head.lineage);
 }
 
-static enum cella_status explain_heads(struct options *options, char **paths, struct cella_error *error) {
-    struct cella_signed_head heads[2];
-    enum cella_status status = CELLA_OK;
-    for (int i = 0; i < 2 && status == CELLA_OK; i++)
-        status = read_head(options, paths[i], &heads[i], error);
-    if (status != CELLA_OK)
-        return status;
-    for (int i = 0; i < 2; i++)
-        say(options, "The vault signed version %llu of epoch %llu, lineage %llu.",
-            (unsigned long long)heads[i].head.version, (unsigned long long)heads[i].head.epoch,
-            (unsigned long long)heads[i].lineage);
-    switch (cella_heads_compare(&heads[0], &heads[1])) {
+static void compare_heads(struct options *options, const struct cella_signed_head *first,
+                          const struct cella_signed_head *second) {
+    switch (cella_heads_compare(first, second)) {
     case CELLA_HEADS_EQUAL:
         say(options, "They are the same head.");
         break;
@@ -197,10 +175,58 @@ static enum cella_status explain_heads(struct options *options, char **paths, st
     case CELLA_HEADS_CONTRADICT:
         say(options,
             "No one history can hold both: the vault was brought back to an older copy, or two copies of it "
-            "ran. These two files and the genesis prove it to anyone.");
+            "ran. These two files prove it to anyone.");
         break;
     }
+}
+
+static enum cella_status explain_heads(struct options *options, char **paths, struct cella_error *error) {
+    struct cella_head_file files[2];
+    for (int i = 0; i < 2; i++) {
+        uint8_t *data = NULL;
+        size_t size = 0;
+        enum cella_status status = cella_file_read(paths[i], FILE_LIMIT, &data, &size, error);
+        if (status == CELLA_OK)
+            status = accept_head(options, CELLA_BYTES(data, size), &files[i], error);
+        free(data);
+        if (status != CELLA_OK)
+            return cella_fail_context(error, status, "%.200s", paths[i]);
+    }
+    if (memcmp(files[0].head.vault_id, files[1].head.vault_id, sizeof files[0].head.vault_id) != 0)
+        return cella_fail(error, CELLA_ARGUMENT, "the two heads are of two vaults");
+    say_vault(options, files[0].head.vault_id);
+    for (int i = 0; i < 2; i++)
+        explain_head(options, &files[i]);
+    compare_heads(options, &files[0].head, &files[1].head);
     return CELLA_OK;
+}
+
+/* --- any file --- */
+
+static enum cella_status explain_file(struct options *options, struct cella_bytes bytes,
+                                      struct cella_error *error) {
+    struct cella_restore restore;
+    struct cella_head_file head;
+    struct cella_fork_evidence *evidence = malloc(sizeof *evidence);
+    if (evidence == NULL)
+        return CELLA_NO_MEMORY;
+    enum cella_status status = CELLA_OK;
+    if (cella_fork_evidence_parse(bytes, evidence, error) == CELLA_OK)
+        status = explain_evidence(options, evidence, error);
+    else if (cella_restore_parse(bytes, &restore, NULL) == CELLA_OK)
+        explain_restore(options, &restore);
+    else if (cella_head_file_parse(bytes, &head, NULL) == CELLA_OK) {
+        status = accept_head(options, bytes, &head, error);
+        if (status == CELLA_OK) {
+            say_vault(options, head.head.vault_id);
+            explain_head(options, &head);
+        }
+    } else
+        status =
+            cella_fail(error, CELLA_DAMAGED,
+                       "the file is neither a proof of a fork nor a restore nor a head, or it was damaged");
+    free(evidence);
+    return status;
 }
 
 /* --- a vault --- */
@@ -343,8 +369,6 @@ int cli_vault_explain(int argc, char **argv) {
     }
     if (argc - optind < 1 || argc - optind > 2)
         return cli_usage(usage, "name a vault, a file, or two signed heads");
-    if (argc - optind == 2 && options.genesis_path == NULL)
-        return cli_usage(usage, "two signed heads need --genesis: whose signatures count");
     options.sentences = json_array();
     enum cella_status status = explain(&options, argc - optind, argv + optind, &error);
     if (status == CELLA_OK && options.json) {

@@ -270,3 +270,19 @@ make_client() {
     run_cella mail send --state client --out head hello
     expect_status USAGE 2
 }
+
+@test "heads that two clients have seen are compared by anyone" {
+    tail -c +2 "$CELLA_SOURCE/tests/fuzz/corpus/client_state/head-file" >head
+    run_cella vault explain head head
+    expect_ok
+    [[ $output == *"They are the same head."* ]]
+    run_cella vault explain head
+    expect_ok
+    [[ $output == *"The vault signed version 3 of epoch 1"* ]]
+    head -c 300 head >cut
+    run_cella vault explain head cut
+    expect_status DAMAGED 9
+    { head -c 250 head; printf x; tail -c +252 head; } >changed
+    run_cella vault explain changed head
+    [ "$status" -ne 0 ]
+}
