@@ -187,6 +187,8 @@ enum cella_status cella_answer_commit(struct cella_answer *answer) {
 
 void cella_answer_query(struct cella_answer *answer, struct cella_vault_moment *moment) {
     prepare_at(answer, moment);
+    if (moment != NULL && answer->status == CELLA_OK)
+        answer->status = cella_vault_confirm(cella_runtime.vault);
     send_answer(answer);
 }
 

@@ -159,6 +159,9 @@ struct cella_vault_reading {
     struct cella_vault_moment *moment;
 };
 enum cella_status cella_vault_read(struct cella_vault *vault, struct cella_vault_reading *ret_reading);
+/* After a reader's answer is made and before it leaves: is this still the owner? CELLA_FENCED: it must not
+ * leave. Asks the register; one question may serve all answers that were made before it. */
+enum cella_status cella_vault_confirm(struct cella_vault *vault);
 void cella_vault_reading_release(struct cella_vault *vault, struct cella_vault_reading *reading);
 /* Keys in a space's [from, to), as cella_map_count; helper for spaces: the prefixed key, in `buffer` of
  * CELLA_MAP_KEY_MAX bytes. */

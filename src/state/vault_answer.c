@@ -80,6 +80,15 @@ static struct cella_vault_task pick_ended(struct cella_vault *vault) {
     return group == NULL ? (struct cella_vault_task){0} : release_first(group, vault->ended);
 }
 
+/* Answers that change nothing tell of the durable state, and only an owner may: the register is asked after
+ * they came, once for all that are there. */
+static struct cella_vault_task confirm(const struct cella_vault *vault) {
+    const struct cella_vault_moment *newest =
+        vault->written.first != NULL ? vault->written.last->moment : vault->durable;
+    return (struct cella_vault_task){
+        .work = WORK_ADVANCE, .head = newest->head.head, .cleared = vault->calm.waiting};
+}
+
 static struct cella_vault_task pick_safe(struct cella_vault *vault) {
     for (;;) {
         struct cella_vault_group *group = vault->calm.first != NULL ? &vault->calm : vault->safe.first;
@@ -87,6 +96,10 @@ static struct cella_vault_task pick_safe(struct cella_vault *vault) {
             return (struct cella_vault_task){0};
         if (group->unprepared != NULL)
             return prepare_next(group, group == &vault->calm ? vault->durable : group->moment);
+        if (group == &vault->calm && vault->calm_cleared == 0)
+            return confirm(vault);
+        if (group == &vault->calm)
+            vault->calm_cleared--;
         if (group->first != NULL)
             return release_first(group, CELLA_OK);
         cella_vault_group_free(vault, cella_vault_queue_pop(&vault->safe));
@@ -164,16 +177,39 @@ static void publish(struct cella_vault *vault, uint64_t version) {
     }
 }
 
+static void end_unowned(struct cella_vault *vault, enum cella_status status) {
+    cella_vault_end(vault, status,
+                    status == CELLA_FENCED ? "another instance owns the vault now"
+                                           : "the vault's register does not answer");
+}
+
 void cella_vault_finish_answer(struct cella_vault *vault, const struct cella_vault_task *task) {
     cella_vault_moment_drop(task->moment);
     if (task->work != WORK_ADVANCE || vault->ended != CELLA_OK)
         return;
-    if (task->status == CELLA_OK)
-        publish(vault, task->head.version);
-    else
-        cella_vault_end(vault, task->status,
-                        task->status == CELLA_FENCED ? "another instance owns the vault now"
-                                                     : "the vault's register does not answer");
+    if (task->status != CELLA_OK) {
+        end_unowned(vault, task->status);
+        return;
+    }
+    publish(vault, task->head.version);
+    vault->calm_cleared = task->cleared;
+}
+
+enum cella_status cella_vault_confirm(struct cella_vault *vault) {
+    const struct cella_freshness_source *freshness = vault->options.freshness;
+    cella_vault_enter(vault);
+    struct cella_head head = vault->durable->head.head;
+    enum cella_status status = vault->ended;
+    cella_vault_leave(vault);
+    if (status != CELLA_OK)
+        return status;
+    status = freshness->advance(freshness->context, vault->id, &head, NULL);
+    if (status != CELLA_OK) {
+        cella_vault_enter(vault);
+        end_unowned(vault, status);
+        cella_vault_leave(vault);
+    }
+    return status;
 }
 
 static void remember_issued(struct cella_vault *vault, const struct cella_signed_head *head) {

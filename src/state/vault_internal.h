@@ -110,6 +110,7 @@ struct cella_vault_task {
     struct cella_vault_moment *moment;
     enum cella_status status;
     struct cella_head head; /* to advance to */
+    unsigned cleared;       /* calm answers that it clears */
 };
 
 struct cella_vault_page {
@@ -149,7 +150,8 @@ struct cella_vault {
     struct cella_vault_group *flight; /* sealed, being written */
     struct cella_vault_queue written; /* durable; the register has not been asked */
     struct cella_vault_queue safe;    /* durable and this owner's; answers leave */
-    struct cella_vault_group calm;    /* those that wait for nothing */
+    struct cella_vault_group calm;    /* those that wait for nothing but the register */
+    unsigned calm_cleared;            /* of them, the first, for whom the register has been asked */
     struct cella_vault_group *spare;
     unsigned spare_count;
     bool answering;

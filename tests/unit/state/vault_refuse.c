@@ -209,6 +209,42 @@ static void records_of_a_fenced_owner_are_dropped_and_counted(void **state) {
     assert_true(test_vault_has(vault, "fenced", NULL));
 }
 
+/* It would tell of a state that another owner may have changed. */
+static void an_answer_that_changes_nothing_does_not_leave_a_fenced_instance(void **state) {
+    struct test_vault *vault = *state;
+    struct test_vault second = *vault;
+    struct test_answer answer;
+    second.store = test_store_copy(vault->store);
+    second.machine.keys.context = &vault->machine;
+    second.machine.freshness.context = &vault->machine;
+    test_answer_init(&answer, vault->vault);
+    cella_vault_wait(vault->vault, &answer.waiter);
+    assert_status(answer.status, CELLA_OK);
+    assert_status(cella_vault_confirm(vault->vault), CELLA_OK);
+    assert_status(test_vault_open(&second), CELLA_OK);
+    test_answer_init(&answer, vault->vault);
+    cella_vault_wait(vault->vault, &answer.waiter);
+    assert_status(answer.status, CELLA_FENCED);
+    assert_int_equal(vault->lost, 1);
+    assert_status(cella_vault_confirm(vault->vault), CELLA_FENCED);
+    test_vault_close(&second);
+    test_store_free(second.store);
+}
+
+static void a_reader_finds_out_that_it_is_fenced(void **state) {
+    struct test_vault *vault = *state;
+    struct test_vault second = *vault;
+    second.store = test_store_copy(vault->store);
+    second.machine.keys.context = &vault->machine;
+    second.machine.freshness.context = &vault->machine;
+    assert_status(test_vault_open(&second), CELLA_OK);
+    assert_status(cella_vault_confirm(vault->vault), CELLA_FENCED);
+    assert_int_equal(vault->lost, 1);
+    assert_status(cella_vault_begin(vault->vault, NULL), CELLA_FENCED);
+    test_vault_close(&second);
+    test_store_free(second.store);
+}
+
 static void a_segment_whose_making_was_cut_short_is_passed_over(void **state) {
     struct test_vault *vault = *state;
     static const uint8_t zeros[4096];
@@ -325,6 +361,8 @@ int main(void) {
         USED(a_missing_segment_in_the_middle_is_damage),
         USED(segments_under_other_numbers_are_spliced),
         USED(records_of_a_fenced_owner_are_dropped_and_counted),
+        USED(an_answer_that_changes_nothing_does_not_leave_a_fenced_instance),
+        USED(a_reader_finds_out_that_it_is_fenced),
         USED(a_segment_whose_making_was_cut_short_is_passed_over),
         USED(zeros_behind_the_journal_are_its_end),
         USED(a_record_that_is_repeated_at_the_end_is_spliced),
