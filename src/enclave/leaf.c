@@ -37,25 +37,33 @@ uint32_t cella_leaf_key(const uint8_t key_request[CELLA_KEY_REQUEST_SIZE],
     return error;
 }
 
-static enum cella_status counter(uint64_t leaf, const uint8_t *name, uint64_t *value) {
+static enum cella_status counter(uint64_t leaf, const uint8_t *name, uint64_t *value, uint8_t *mark) {
     _Alignas(32) uint8_t copy[CELLA_COUNTER_NAME_SIZE];
     memcpy(copy, name, sizeof copy);
-    return (enum cella_status)enclu(leaf, copy, value, NULL);
+    return (enum cella_status)enclu(leaf, copy, value, mark);
 }
 
 enum cella_status cella_leaf_counter_create(const uint8_t name[CELLA_COUNTER_NAME_SIZE]) {
     uint64_t unused = 0;
-    return counter(ENCLU_COUNTER_CREATE, name, &unused);
+    return counter(ENCLU_COUNTER_CREATE, name, &unused, NULL);
 }
 
-enum cella_status cella_leaf_counter_read(const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *ret_value) {
+enum cella_status cella_leaf_counter_read(const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *ret_value,
+                                          uint8_t *ret_mark) {
+    _Alignas(32) uint8_t mark[CELLA_COUNTER_MARK_SIZE];
     uint64_t value = 0;
-    enum cella_status status = counter(ENCLU_COUNTER_READ, name, &value);
-    if (status == CELLA_OK)
-        *ret_value = value;
-    return status;
+    enum cella_status status = counter(ENCLU_COUNTER_READ, name, &value, ret_mark == NULL ? NULL : mark);
+    if (status != CELLA_OK)
+        return status;
+    *ret_value = value;
+    if (ret_mark != NULL)
+        memcpy(ret_mark, mark, sizeof mark);
+    return CELLA_OK;
 }
 
-enum cella_status cella_leaf_counter_increment(const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t value) {
-    return counter(ENCLU_COUNTER_INCREMENT, name, &value);
+enum cella_status cella_leaf_counter_increment(const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t value,
+                                               const uint8_t mark[CELLA_COUNTER_MARK_SIZE]) {
+    _Alignas(32) uint8_t copy[CELLA_COUNTER_MARK_SIZE];
+    memcpy(copy, mark, sizeof copy);
+    return counter(ENCLU_COUNTER_INCREMENT, name, &value, copy);
 }

@@ -15,11 +15,13 @@ void cella_leaf_report(const uint8_t target_info[CELLA_TARGET_INFO_SIZE],
 uint32_t cella_leaf_key(const uint8_t key_request[CELLA_KEY_REQUEST_SIZE],
                         uint8_t ret_key[CELLA_MACHINE_KEY_SIZE]);
 
-/* The machine's counters of this enclave's signer and product: the calls of machine.h. Reading a counter
- * again is quick; the other two wait until the machine has made the change durable. CELLA_UNSUPPORTED: this
- * machine has no counters. */
+/* The machine's counters of this enclave's signer and product: the calls of machine.h. Reading a counter's
+ * value again is quick, with its mark (which may be NULL) it is not; the other two wait until the machine has
+ * made the change durable. CELLA_UNSUPPORTED: this machine has no counters. */
 enum cella_status cella_leaf_counter_create(const uint8_t name[CELLA_COUNTER_NAME_SIZE]);
-enum cella_status cella_leaf_counter_read(const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *ret_value);
-enum cella_status cella_leaf_counter_increment(const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t value);
+enum cella_status cella_leaf_counter_read(const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *ret_value,
+                                          uint8_t *ret_mark);
+enum cella_status cella_leaf_counter_increment(const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t value,
+                                               const uint8_t mark[CELLA_COUNTER_MARK_SIZE]);
 
 #endif

@@ -18,8 +18,11 @@
 #define FLAGS_MASK UINT64_C(0xff0000000000000b)
 #define XFRM_MASK  UINT64_C(0)
 #define MISC_MASK  UINT32_C(0xf0000000)
-/* Of a REPORT. */
-#define REPORT_ISV_SVN 258
+/* Offsets in a REPORT. */
+#define REPORT_FLAGS       48
+#define REPORT_CODE_HASH   64
+#define REPORT_CODE_SIGNER 128
+#define REPORT_PRODUCT     256
 /* Left in RAX by EGETKEY. */
 #define SGX_INVALID_CPUSVN UINT32_C(32)
 #define SGX_INVALID_ISVSVN UINT32_C(64)
@@ -29,10 +32,19 @@ _Static_assert((int)CELLA_VAULT_KEYS_IMAGE == (int)CELLA_KEY_POLICY_MRENCLAVE &&
                    (int)CELLA_VAULT_KEYS_SIGNER == (int)CELLA_KEY_POLICY_MRSIGNER,
                "the settings' numbers are KEYPOLICY's");
 _Static_assert(CELLA_VAULT_ID_SIZE == CELLA_COUNTER_NAME_SIZE, "a vault's id names its counter");
+_Static_assert(CELLA_MARK_SIZE == CELLA_COUNTER_MARK_SIZE, "a counter keeps an owner's mark");
+
+/* Whose a key is. */
+struct holder {
+    uint16_t key_policy;
+    uint16_t product_id;
+    uint64_t flags;                        /* under FLAGS_MASK */
+    uint8_t identity[CELLA_IDENTITY_SIZE]; /* code hash or signer, as the policy says */
+};
 
 /* What stays the same while the instance runs. */
 static struct {
-    uint16_t key_policy;
+    struct holder holder;
     uint16_t isv_svn;
     uint8_t cpu_svn[CELLA_CPU_SVN_SIZE];
 } own;
@@ -50,8 +62,16 @@ void cella_machine_source_init(const struct cella_settings *settings) {
     static const uint8_t no_data[CELLA_REPORT_DATA_SIZE];
     uint8_t report[CELLA_REPORT_SIZE];
     cella_leaf_report(nobody, no_data, report);
-    own.key_policy = settings->key_policy;
-    own.isv_svn = (uint16_t)(report[REPORT_ISV_SVN] | report[REPORT_ISV_SVN + 1] << 8);
+    struct cella_reader reader;
+    cella_reader_init(&reader, CELLA_BYTES(report + REPORT_FLAGS, 8));
+    own.holder.flags = cella_read_u64(&reader) & FLAGS_MASK;
+    cella_reader_init(&reader, CELLA_BYTES(report + REPORT_PRODUCT, 4));
+    own.holder.product_id = cella_read_u16(&reader);
+    own.isv_svn = cella_read_u16(&reader);
+    own.holder.key_policy = settings->key_policy;
+    bool by_signer = settings->key_policy == CELLA_KEY_POLICY_MRSIGNER;
+    memcpy(own.holder.identity, report + (by_signer ? REPORT_CODE_SIGNER : REPORT_CODE_HASH),
+           sizeof own.holder.identity);
     memcpy(own.cpu_svn, report, sizeof own.cpu_svn);
 }
 
@@ -59,53 +79,83 @@ static void write_info(const struct key_id *key, uint8_t out[CELLA_MACHINE_KEY_I
     struct cella_writer writer;
     cella_writer_init(&writer, out, CELLA_MACHINE_KEY_INFO_SIZE);
     cella_write_u16(&writer, INFO_VERSION);
-    cella_write_u16(&writer, own.key_policy);
+    cella_write_u16(&writer, own.holder.key_policy);
     cella_write_u16(&writer, key->isv_svn);
-    cella_write_u16(&writer, 0);
+    cella_write_u16(&writer, own.holder.product_id);
     cella_write_bytes(&writer, key->cpu_svn, sizeof key->cpu_svn);
     cella_write_u64(&writer, FLAGS_MASK);
     cella_write_u64(&writer, XFRM_MASK);
     cella_write_u32(&writer, MISC_MASK);
     cella_write_u32(&writer, 0);
     cella_write_bytes(&writer, key->id, sizeof key->id);
+    cella_write_u64(&writer, own.holder.flags);
+    cella_write_bytes(&writer, own.holder.identity, sizeof own.holder.identity);
     CELLA_ASSERT(!writer.failed && writer.size == CELLA_MACHINE_KEY_INFO_SIZE);
+}
+
+static const char *policy_name(uint16_t policy) {
+    return policy == CELLA_KEY_POLICY_MRSIGNER ? "signer" : "image";
+}
+
+/* What an info says of its holder chooses nothing: another one than this enclave is refused, by name. */
+static enum cella_status check_holder(const struct holder *holder, struct cella_error *error) {
+    bool by_signer = own.holder.key_policy == CELLA_KEY_POLICY_MRSIGNER;
+    if (holder->key_policy != own.holder.key_policy)
+        return cella_fail(error, CELLA_VAULT_OTHER_SIGNER,
+                          "the vault was sealed under key_policy = %s, this image has %s",
+                          policy_name(holder->key_policy), policy_name(own.holder.key_policy));
+    if (memcmp(holder->identity, own.holder.identity, sizeof own.holder.identity) != 0)
+        return cella_fail(error, CELLA_VAULT_OTHER_SIGNER,
+                          by_signer ? "the vault was sealed by an image of another code signer"
+                                    : "the vault was sealed by an image with another code hash, and its "
+                                      "key_policy is image");
+    if (holder->product_id != own.holder.product_id)
+        return cella_fail(error, CELLA_VAULT_OTHER_SIGNER,
+                          "the vault was sealed by product %u, this image is product %u",
+                          (unsigned)holder->product_id, (unsigned)own.holder.product_id);
+    if (holder->flags != own.holder.flags)
+        return cella_fail(error, CELLA_VAULT_OTHER_SIGNER,
+                          "the vault was sealed by an image with other attributes: debug and release images "
+                          "do not share vaults");
+    return CELLA_OK;
 }
 
 static enum cella_status read_info(struct cella_bytes info, struct key_id *ret_key,
                                    struct cella_error *error) {
     struct cella_reader reader;
     struct key_id key;
+    struct holder holder;
     cella_reader_init(&reader, info);
     uint16_t version = cella_read_u16(&reader);
-    uint16_t policy = cella_read_u16(&reader);
+    holder.key_policy = cella_read_u16(&reader);
     key.isv_svn = cella_read_u16(&reader);
-    bool good = cella_read_u16(&reader) == 0;
+    holder.product_id = cella_read_u16(&reader);
     cella_read_copy(&reader, key.cpu_svn, sizeof key.cpu_svn);
-    good = cella_read_u64(&reader) == FLAGS_MASK && good;
+    bool good = cella_read_u64(&reader) == FLAGS_MASK;
     good = cella_read_u64(&reader) == XFRM_MASK && good;
     good = cella_read_u32(&reader) == MISC_MASK && good;
     good = cella_read_u32(&reader) == 0 && good;
     cella_read_copy(&reader, key.id, sizeof key.id);
+    holder.flags = cella_read_u64(&reader);
+    cella_read_copy(&reader, holder.identity, sizeof holder.identity);
     if (!reader.failed && version > INFO_VERSION)
         return cella_fail(error, CELLA_NEWER_FORMAT, "a key of the vault has format version %u, known is %u",
                           version, INFO_VERSION);
     if (!cella_reader_done(&reader) || version != INFO_VERSION || !good ||
-        (policy != CELLA_KEY_POLICY_MRENCLAVE && policy != CELLA_KEY_POLICY_MRSIGNER))
+        (holder.flags & ~FLAGS_MASK) != 0 ||
+        (holder.key_policy != CELLA_KEY_POLICY_MRENCLAVE && holder.key_policy != CELLA_KEY_POLICY_MRSIGNER))
         return cella_fail(error, CELLA_DAMAGED, "these bytes do not name a key of a machine");
-    if (policy != own.key_policy)
-        return cella_fail(error, CELLA_VAULT_OTHER_SIGNER,
-                          "the vault was sealed under key_policy = %s, this image has %s",
-                          policy == CELLA_KEY_POLICY_MRSIGNER ? "signer" : "image",
-                          own.key_policy == CELLA_KEY_POLICY_MRSIGNER ? "signer" : "image");
-    *ret_key = key;
-    return CELLA_OK;
+    enum cella_status status = check_holder(&holder, error);
+    if (status == CELLA_OK)
+        *ret_key = key;
+    return status;
 }
 
 static void write_request(const struct key_id *key, uint8_t out[CELLA_KEY_REQUEST_SIZE]) {
     struct cella_writer writer;
     cella_writer_init(&writer, out, CELLA_KEY_REQUEST_SIZE);
     cella_write_u16(&writer, CELLA_KEY_NAME_SEAL);
-    cella_write_u16(&writer, own.key_policy);
+    cella_write_u16(&writer, own.holder.key_policy);
     cella_write_u16(&writer, key->isv_svn);
     cella_write_u16(&writer, 0);
     cella_write_bytes(&writer, key->cpu_svn, sizeof key->cpu_svn);
@@ -198,21 +248,22 @@ static enum cella_status create_register(void *context, const uint8_t vault_id[C
 }
 
 static enum cella_status read_register(void *context, const uint8_t vault_id[CELLA_VAULT_ID_SIZE],
-                                       uint64_t *ret_epoch, struct cella_error *error) {
-    return counter_failure(cella_leaf_counter_read(vault_id, ret_epoch), error);
+                                       uint64_t *ret_epoch, uint8_t ret_mark[CELLA_MARK_SIZE],
+                                       struct cella_error *error) {
+    return counter_failure(cella_leaf_counter_read(vault_id, ret_epoch, ret_mark), error);
 }
 
 static enum cella_status acquire(void *context, const uint8_t vault_id[CELLA_VAULT_ID_SIZE], uint64_t epoch,
-                                 struct cella_error *error) {
+                                 const uint8_t mark[CELLA_MARK_SIZE], struct cella_error *error) {
     if (epoch == 0)
         return cella_fail(error, CELLA_ARGUMENT, "no owner has epoch 0");
-    return counter_failure(cella_leaf_counter_increment(vault_id, epoch - 1), error);
+    return counter_failure(cella_leaf_counter_increment(vault_id, epoch - 1, mark), error);
 }
 
 static enum cella_status advance(void *context, const uint8_t vault_id[CELLA_VAULT_ID_SIZE],
                                  const struct cella_head *head, struct cella_error *error) {
     uint64_t epoch = 0;
-    enum cella_status status = counter_failure(cella_leaf_counter_read(vault_id, &epoch), error);
+    enum cella_status status = counter_failure(cella_leaf_counter_read(vault_id, &epoch, NULL), error);
     if (status != CELLA_OK)
         return status;
     return epoch == head->epoch ? CELLA_OK : counter_failure(CELLA_COUNTER_MOVED, error);

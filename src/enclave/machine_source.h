@@ -7,18 +7,19 @@
 #include "image/settings.h"
 #include "state/source.h"
 
-#define CELLA_MACHINE_KEY_INFO_SIZE 80
+#define CELLA_MACHINE_KEY_INFO_SIZE 120
 
-/* Learns platform version, security version and key policy; before the first use of the two below. Nothing of
- * `settings` is kept. */
+/* Learns who this enclave is, at which versions, and its key policy; before the first use of the two below.
+ * Nothing of `settings` is kept. */
 void cella_machine_source_init(const struct cella_settings *settings);
 
-/* make: a key of its own for each call, at the versions of now. open: CELLA_VAULT_OTHER_SIGNER if the key was
- * made under the other key policy; the rest as source.h says. */
+/* make: a key of its own for each call, at the versions of now. open: CELLA_VAULT_OTHER_SIGNER if the key is one
+ * of another image, as the key policy tells images apart; the rest as source.h says. */
 extern const struct cella_key_source cella_machine_keys;
 
-/* The register of a vault is the machine's counter with the vault's id as its name. It knows the epoch, not
- * the head. CELLA_UNSUPPORTED: the machine has no counters. read, acquire: CELLA_NO_COUNTER. */
+/* The register of a vault is the machine's counter with the vault's id as its name, and the owner's mark is
+ * the counter's. It knows the epoch, not the head. CELLA_UNSUPPORTED: the machine has no counters. read,
+ * acquire: CELLA_NO_COUNTER. */
 extern const struct cella_freshness_source cella_machine_freshness;
 
 #endif

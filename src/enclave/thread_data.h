@@ -31,7 +31,9 @@
 #define ENCLU_EEXIT   4
 /* Leaves of our own, far above Intel's: the machine's monotonic counters. SGX has none and answers #GP, which
  * exception.c makes CELLA_UNSUPPORTED of. RBX: the counter's 32 bytes of name, aligned to 32; RCX: 8 bytes
- * aligned to 8, where a read puts the value and an increment expects the one to go on from. RAX comes back as a cella_status. */
+ * aligned to 8, where a read puts the value and an increment expects the one to go on from; RDX: 32 bytes
+ * aligned to 32, where a read puts the mark and an increment expects the new one, or 0: a read of the value
+ * alone, which is quick. RAX comes back as a cella_status. */
 #define ENCLU_COUNTER_CREATE    0x40000000
 #define ENCLU_COUNTER_READ      0x40000001
 #define ENCLU_COUNTER_INCREMENT 0x40000002

@@ -5,19 +5,24 @@
 #include "keeper/keeper.h"
 #include <string.h>
 
-static bool read_known(struct keeper_instance *instance, const uint8_t *name, uint64_t *ret_value) {
+static const struct keeper_counter *find_known(const struct keeper_instance *instance, const uint8_t *name) {
     for (size_t i = 0; i < KEEPER_COUNTERS; i++) {
         const struct keeper_counter *counter = &instance->known_counters[i];
-        if (__atomic_load_n(&counter->ready, __ATOMIC_ACQUIRE) == 0 ||
-            memcmp(counter->name, name, sizeof counter->name) != 0)
-            continue;
-        uint64_t value = cella_machine_counter_load(instance->counters, counter->offset);
-        if (value == CELLA_COUNTER_GONE)
-            return false;
-        *ret_value = value;
-        return true;
+        if (__atomic_load_n(&counter->ready, __ATOMIC_ACQUIRE) != 0 &&
+            memcmp(counter->name, name, sizeof counter->name) == 0)
+            return counter;
     }
-    return false;
+    return NULL;
+}
+
+static bool read_known(const struct keeper_instance *instance, const uint8_t *name, uint64_t *ret_value) {
+    const struct keeper_counter *counter = find_known(instance, name);
+    uint64_t value = counter == NULL ? CELLA_COUNTER_GONE
+                                     : cella_machine_counter_load(instance->counters, counter->offset);
+    if (value == CELLA_COUNTER_GONE)
+        return false;
+    *ret_value = value;
+    return true;
 }
 
 /* Keeps where the counter lies, if there is room. The memory must agree with what the machine just said: it
@@ -38,18 +43,23 @@ static void remember(struct keeper_instance *instance, const uint8_t *name, uint
 }
 
 enum cella_status keeper_counter_call(struct keeper_instance *instance, uint32_t leaf,
-                                      const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *value) {
-    uint8_t input[CELLA_COUNTER_NAME_SIZE + sizeof *value];
-    uint64_t words[2];
-    if (leaf == ENCLU_COUNTER_READ && read_known(instance, name, value))
+                                      const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *value,
+                                      uint8_t *mark) {
+    struct keeper_counter_call call = {.counter.value = *value};
+    struct cella_machine_counter answer;
+    if (leaf == ENCLU_COUNTER_READ && mark == NULL && read_known(instance, name, value))
         return CELLA_OK;
-    memcpy(input, name, CELLA_COUNTER_NAME_SIZE);
-    memcpy(input + CELLA_COUNTER_NAME_SIZE, value, sizeof *value);
-    enum cella_status status = (enum cella_status)keeper_machine_call(instance->shared, leaf, input,
-                                                                      sizeof input, words, sizeof words);
-    if (status == CELLA_OK && leaf == ENCLU_COUNTER_READ) {
-        remember(instance, name, words[0], words[1]);
-        *value = words[0];
-    }
-    return status;
+    memcpy(call.name, name, sizeof call.name);
+    if (mark != NULL)
+        memcpy(call.counter.mark, mark, sizeof call.counter.mark);
+    enum cella_status status = (enum cella_status)keeper_machine_call(instance->shared, leaf, &call,
+                                                                      sizeof call, &answer, sizeof answer);
+    if (status != CELLA_OK || leaf != ENCLU_COUNTER_READ)
+        return status;
+    if (find_known(instance, name) == NULL)
+        remember(instance, name, answer.value, answer.offset);
+    *value = answer.value;
+    if (mark != NULL)
+        memcpy(mark, answer.mark, sizeof answer.mark);
+    return CELLA_OK;
 }

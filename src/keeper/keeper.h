@@ -46,6 +46,12 @@ struct keeper_counter {
     uint64_t offset; /* of its value in the machine's memory of counters */
 };
 
+/* A counter leaf's operands on their way to the monitor, and what comes back. */
+struct keeper_counter_call {
+    uint8_t name[CELLA_COUNTER_NAME_SIZE];
+    struct cella_machine_counter counter;
+};
+
 /* What is loaded, in the instance process. */
 struct keeper_instance {
     const struct cella_image *image;
@@ -112,9 +118,11 @@ _Noreturn void keeper_end(struct keeper_shared *shared, enum cella_status status
  * cella_status. */
 uint32_t keeper_machine_call(struct keeper_shared *shared, uint32_t leaf, const void *input,
                              size_t input_size, void *output, size_t output_size);
-/* counter.c: a counter leaf; `*value` is set by a read, and taken by an increment. */
+/* counter.c: a counter leaf; value and mark are set by a read, and taken by an increment. `mark` may be NULL
+ * when a read is not to give it. */
 enum cella_status keeper_counter_call(struct keeper_instance *instance, uint32_t leaf,
-                                      const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *value);
+                                      const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *value,
+                                      uint8_t *mark);
 /* The monitor's side: serves until the process ends. */
 void keeper_machine_serve(struct keeper_shared *shared, struct cella_machine *machine,
                           const struct cella_machine_identity *identity);

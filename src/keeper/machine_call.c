@@ -24,21 +24,22 @@ uint32_t keeper_machine_call(struct keeper_shared *shared, uint32_t leaf, const 
     return sgx_error;
 }
 
-/* Input: name and value. Output of a read: the value, and where it lies in the memory of counters. */
+/* Input: a struct keeper_counter_call. Output: of a read, the counter. */
 static enum cella_status serve_counter(struct cella_machine *machine,
                                        const struct cella_machine_identity *identity, uint32_t leaf,
                                        const uint8_t *input, uint8_t *output) {
-    uint64_t words[2] = {0, CELLA_COUNTER_GONE};
-    uint64_t value;
+    struct cella_machine_counter counter = {.offset = CELLA_COUNTER_GONE};
+    struct keeper_counter_call call;
     enum cella_status status;
-    memcpy(&value, input + CELLA_COUNTER_NAME_SIZE, sizeof value);
+    memcpy(&call, input, sizeof call);
     if (leaf == ENCLU_COUNTER_CREATE)
-        status = cella_machine_counter_create(machine, identity, input, NULL);
+        status = cella_machine_counter_create(machine, identity, call.name, NULL);
     else if (leaf == ENCLU_COUNTER_READ)
-        status = cella_machine_counter_find(machine, identity, input, &words[0], &words[1], NULL);
+        status = cella_machine_counter_read(machine, identity, call.name, &counter, NULL);
     else
-        status = cella_machine_counter_increment(machine, identity, input, value, NULL);
-    memcpy(output, words, sizeof words);
+        status = cella_machine_counter_increment(machine, identity, call.name, call.counter.value,
+                                                 call.counter.mark, NULL);
+    memcpy(output, &counter, sizeof counter);
     return status;
 }
 

@@ -180,15 +180,24 @@ static bool machine_leaf(struct keeper_thread *thread, greg_t *registers, uint32
 static bool counter_leaf(struct keeper_thread *thread, greg_t *registers, uint32_t leaf) {
     uint64_t rbx = (uint64_t)registers[REG_RBX];
     uint64_t rcx = (uint64_t)registers[REG_RCX];
-    uint8_t name[CELLA_COUNTER_NAME_SIZE];
+    uint64_t rdx = (uint64_t)registers[REG_RDX];
+    uint8_t name[CELLA_COUNTER_NAME_SIZE], mark[CELLA_COUNTER_MARK_SIZE];
     uint64_t value;
     if (!inside(thread->instance, rbx, sizeof name, 32) || !inside(thread->instance, rcx, sizeof value, 8))
         return false;
+    if (rdx == 0 ? leaf == ENCLU_COUNTER_INCREMENT : !inside(thread->instance, rdx, sizeof mark, 32))
+        return false;
     memcpy(name, (const void *)rbx, sizeof name);
     memcpy(&value, (const void *)rcx, sizeof value);
-    enum cella_status status = keeper_counter_call(thread->instance, leaf, name, &value);
-    if (status == CELLA_OK && leaf == ENCLU_COUNTER_READ)
+    if (rdx != 0)
+        memcpy(mark, (const void *)rdx, sizeof mark);
+    enum cella_status status =
+        keeper_counter_call(thread->instance, leaf, name, &value, rdx == 0 ? NULL : mark);
+    if (status == CELLA_OK && leaf == ENCLU_COUNTER_READ) {
         memcpy((void *)rcx, &value, sizeof value);
+        if (rdx != 0)
+            memcpy((void *)rdx, mark, sizeof mark);
+    }
     registers[REG_RAX] = (greg_t)status;
     registers[REG_RIP] += 3;
     return true;

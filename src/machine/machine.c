@@ -91,17 +91,10 @@ enum cella_status cella_machine_counter_create(struct cella_machine *machine,
 
 enum cella_status cella_machine_counter_read(struct cella_machine *machine,
                                              const struct cella_machine_identity *identity,
-                                             const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *ret_value,
+                                             const uint8_t name[CELLA_COUNTER_NAME_SIZE],
+                                             struct cella_machine_counter *ret_counter,
                                              struct cella_error *error) {
-    uint64_t ignored;
-    return machine->operations->counter_read(machine, identity, name, ret_value, &ignored, error);
-}
-
-enum cella_status cella_machine_counter_find(struct cella_machine *machine,
-                                             const struct cella_machine_identity *identity,
-                                             const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *ret_value,
-                                             uint64_t *ret_offset, struct cella_error *error) {
-    return machine->operations->counter_read(machine, identity, name, ret_value, ret_offset, error);
+    return machine->operations->counter_read(machine, identity, name, ret_counter, error);
 }
 
 enum cella_status cella_machine_counters_map(const char *path, struct cella_bytes *ret_memory,
@@ -119,8 +112,9 @@ void cella_machine_counters_unmap(struct cella_bytes memory) {
 enum cella_status cella_machine_counter_increment(struct cella_machine *machine,
                                                   const struct cella_machine_identity *identity,
                                                   const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t value,
+                                                  const uint8_t mark[CELLA_COUNTER_MARK_SIZE],
                                                   struct cella_error *error) {
-    return machine->operations->counter_increment(machine, identity, name, value, error);
+    return machine->operations->counter_increment(machine, identity, name, value, mark, error);
 }
 
 enum cella_status cella_machine_target_info(struct cella_machine *machine,

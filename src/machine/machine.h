@@ -18,6 +18,7 @@
 #define CELLA_KEY_REQUEST_SIZE  512
 #define CELLA_MACHINE_KEY_SIZE  16
 #define CELLA_COUNTER_NAME_SIZE 32
+#define CELLA_COUNTER_MARK_SIZE 32
 #define CELLA_CPU_SVN_SIZE      16
 
 /* KEYREQUEST.KEYNAME and KEYREQUEST.KEYPOLICY; offsets of its fields are in formats/sim-machine.md. */
@@ -103,22 +104,29 @@ void cella_machine_cpu_svn(struct cella_machine *machine, uint8_t ret_cpu_svn[CE
 
 /* Monotonic counters, named by 32 bytes and owned by (code signer, product id, debug or not) of `identity`:
  * no other enclave can see them. They are hardware: nothing that a host restores brings a value back. What is
- * returned is durable.
- * create: a new one at 0. CELLA_EXISTS, CELLA_LIMIT (per owner and per machine).
- * read, increment: CELLA_NO_COUNTER. Increment goes from `value`, which the counter must have (of several
- * that try at one time one succeeds), to the next: CELLA_COUNTER_MOVED, CELLA_LIMIT at the end of the range.
- * All: CELLA_MACHINE_DAMAGED, CELLA_IO. */
+ * returned is durable. With its value a counter keeps a mark, 32 bytes of whoever made the last increment:
+ * both change together or not at all. create: a new one at 0, whose mark is zeros. CELLA_EXISTS, CELLA_LIMIT
+ * (per owner and per machine). read, increment: CELLA_NO_COUNTER. Increment goes from `value`, which the
+ * counter must have (of several that try at one time one succeeds), to the next: CELLA_COUNTER_MOVED,
+ * CELLA_LIMIT at the end of the range. All: CELLA_MACHINE_DAMAGED, CELLA_IO. */
+struct cella_machine_counter {
+    uint64_t value;
+    uint8_t mark[CELLA_COUNTER_MARK_SIZE];
+    uint64_t offset; /* of the value in the memory of cella_machine_counters_map: the same for ever */
+};
 enum cella_status cella_machine_counter_create(struct cella_machine *machine,
                                                const struct cella_machine_identity *identity,
                                                const uint8_t name[CELLA_COUNTER_NAME_SIZE],
                                                struct cella_error *error);
 enum cella_status cella_machine_counter_read(struct cella_machine *machine,
                                              const struct cella_machine_identity *identity,
-                                             const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *ret_value,
+                                             const uint8_t name[CELLA_COUNTER_NAME_SIZE],
+                                             struct cella_machine_counter *ret_counter,
                                              struct cella_error *error);
 enum cella_status cella_machine_counter_increment(struct cella_machine *machine,
                                                   const struct cella_machine_identity *identity,
                                                   const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t value,
+                                                  const uint8_t mark[CELLA_COUNTER_MARK_SIZE],
                                                   struct cella_error *error);
 
 /* The machine's counters as read-only memory, for whoever must read one often: a read is then one load. The
@@ -127,12 +135,8 @@ enum cella_status cella_machine_counter_increment(struct cella_machine *machine,
 enum cella_status cella_machine_counters_map(const char *path, struct cella_bytes *ret_memory,
                                              struct cella_error *error);
 void cella_machine_counters_unmap(struct cella_bytes memory);
-/* Reads a counter and finds where its value lies in that memory: the same place for ever. As read. */
-enum cella_status cella_machine_counter_find(struct cella_machine *machine,
-                                             const struct cella_machine_identity *identity,
-                                             const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *ret_value,
-                                             uint64_t *ret_offset, struct cella_error *error);
-/* The value there. CELLA_COUNTER_GONE: the counter is no longer in this memory; read it as usual. */
+/* The value at a counter's offset in that memory. CELLA_COUNTER_GONE: the counter is no longer in this
+ * memory; read it as usual. */
 #define CELLA_COUNTER_GONE UINT64_MAX
 static inline uint64_t cella_machine_counter_load(struct cella_bytes memory, uint64_t offset) {
     if (offset % sizeof offset != 0 || memory.size < sizeof offset || offset > memory.size - sizeof offset)

@@ -22,10 +22,10 @@ struct cella_machine_operations {
                                         struct cella_error *error);
     enum cella_status (*counter_read)(struct cella_machine *machine,
                                       const struct cella_machine_identity *identity, const uint8_t *name,
-                                      uint64_t *ret_value, uint64_t *ret_offset, struct cella_error *error);
+                                      struct cella_machine_counter *ret_counter, struct cella_error *error);
     enum cella_status (*counter_increment)(struct cella_machine *machine,
                                            const struct cella_machine_identity *identity, const uint8_t *name,
-                                           uint64_t value, struct cella_error *error);
+                                           uint64_t value, const uint8_t *mark, struct cella_error *error);
     enum cella_status (*target_info)(struct cella_machine *machine, uint8_t *ret_target_info,
                                      struct cella_error *error);
     enum cella_status (*quote)(struct cella_machine *machine, const uint8_t *report, uint8_t **ret_quote,

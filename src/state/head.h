@@ -26,10 +26,11 @@ struct cella_head {
 /* A head with the root of the history tree over records 1 to `head.version` (the tree's size is the version),
  * signed by the vault's key.
  *
- * `epoch_start` is the digest of the EPOCH record with which the signing instance began `head.epoch`; no two
- * instances share one. Heads with the same epoch and start come from one instance, whose memory nobody can
- * set back: they lie in one history without any proof. The same epoch with two starts is a fork by itself: it
- * takes a machine that was set back. */
+ * `epoch_start` is the digest of the INTENT record with which the signing instance took `head.epoch`: the
+ * mark that the register of the vault's owner keeps beside that epoch. No two instances share one. Heads with
+ * the same epoch and start come from one instance, whose memory nobody can set back: they lie in one history
+ * without any proof. The same epoch with two starts is a fork by itself: it takes a machine that was set
+ * back. */
 struct cella_signed_head {
     uint8_t vault_id[CELLA_VAULT_ID_SIZE];
     uint64_t lineage;

@@ -9,6 +9,7 @@
 
 #define CELLA_ROOT_KEY_SIZE     32
 #define CELLA_KEY_INFO_SIZE_MAX 256
+#define CELLA_MARK_SIZE         32
 
 /* Whatever finds a key again; stored in the clear beside what the key sealed. */
 struct cella_key_info {
@@ -31,22 +32,26 @@ struct cella_key_source {
                               bool *ret_outdated, struct cella_error *error);
 };
 
-/* The register of a vault's owner: one number, the epoch, that only grows, and where the source can do it the
- * newest head. */
+/* The register of a vault's owner: one number, the epoch, that only grows, with the mark of whoever took it
+ * (the digest of its INTENT record, which tells the copy of the state in which it was intended from all
+ * others), and where the source can do it the newest head. Epoch and mark change together or not at all, and
+ * what was read once is durable. */
 struct cella_freshness_source {
     void *context;
     const char *name;
     bool guards_heads; /* true: an old head within an epoch is prevented, too, not only detected by clients */
-    /* A register for a new vault, at epoch 0. */
+    /* A register for a new vault, at epoch 0 with a mark of zeros. */
     enum cella_status (*create)(void *context, const uint8_t vault_id[CELLA_VAULT_ID_SIZE],
                                 struct cella_error *error);
-    /* The epoch now. CELLA_NO_COUNTER: this vault has no register here (it was made on another machine). */
+    /* Epoch and mark now. CELLA_NO_COUNTER: this vault has no register here (it was made on another machine).
+     */
     enum cella_status (*read)(void *context, const uint8_t vault_id[CELLA_VAULT_ID_SIZE], uint64_t *ret_epoch,
-                              struct cella_error *error);
-    /* Makes the caller the owner: the register goes to `epoch`, which is what it held plus one.
-     * CELLA_FENCED: somebody else was faster. */
+                              uint8_t ret_mark[CELLA_MARK_SIZE], struct cella_error *error);
+    /* Makes the caller the owner: the register goes to `epoch`, which is what it held plus one, and to
+     * `mark`. CELLA_FENCED: somebody else was faster, nothing has changed. Others: it may or may not have
+     * changed. */
     enum cella_status (*acquire)(void *context, const uint8_t vault_id[CELLA_VAULT_ID_SIZE], uint64_t epoch,
-                                 struct cella_error *error);
+                                 const uint8_t mark[CELLA_MARK_SIZE], struct cella_error *error);
     /* `head` is durable: is its epoch still the owner's? Asked before anything that tells of the head leaves.
      * CELLA_FENCED: no; stop, wipe, release nothing. */
     enum cella_status (*advance)(void *context, const uint8_t vault_id[CELLA_VAULT_ID_SIZE],

@@ -127,8 +127,8 @@ struct cella_vault {
     struct cella_genesis genesis;
     uint8_t id[CELLA_VAULT_ID_SIZE];
     uint64_t epoch, lineage;
-    uint8_t epoch_start[CELLA_DIGEST_SIZE];
-    struct cella_restore *restores; /* ascending by lineage */
+    uint8_t epoch_start[CELLA_DIGEST_SIZE]; /* the owner's mark */
+    struct cella_restore *restores;         /* ascending by lineage */
     unsigned restore_count;
 
     /* Of the writer's place. */
@@ -265,9 +265,12 @@ enum cella_status cella_vault_stopped_parse(struct cella_bytes content, struct c
                                             uint64_t *ret_evidence);
 /* Views of static bytes, or of `buffer`; with the space's prefix. */
 struct cella_bytes cella_vault_signing_key_name(void);
+struct cella_bytes cella_vault_mark_name(void);
 struct cella_bytes cella_vault_restore_name(uint64_t lineage, uint8_t buffer[16]);
 /* Applies a record's content to the map, between begin and commit of it. */
 enum cella_status cella_vault_apply(struct cella_map *map, struct cella_bytes changes);
+/* The mark of the owner whose EPOCH record this is. */
+enum cella_status cella_vault_apply_epoch(struct cella_map *map, const uint8_t mark[CELLA_MARK_SIZE]);
 enum cella_status cella_vault_apply_restore(struct cella_map *map, uint64_t lineage,
                                             struct cella_bytes restore);
 /* What the space of the vault's own holds becomes fields. */

@@ -14,6 +14,7 @@ enum {
 enum cella_vault_segment_state {
     SEGMENT_UNREADABLE, /* no header: its creation was cut short */
     SEGMENT_FOREIGN,    /* a header, made with another key, or by nobody with a key */
+    SEGMENT_VOID,       /* an intent alone, of a start that never became the owner */
     SEGMENT_EMPTY,      /* a genuine header and no whole record */
     SEGMENT_GENUINE     /* its first record opens */
 };
@@ -23,6 +24,9 @@ struct cella_vault_found_segment {
     enum cella_vault_segment_state state;
     bool outdated; /* its key */
     struct cella_segment segment;
+    bool intent_alone; /* its first record is an intent, and no whole record follows it there */
+    uint64_t intended;
+    struct cella_head intent; /* the head that the intent makes */
     uint64_t end; /* the version from which on a later segment goes another way; UINT64_MAX: none does */
 };
 
@@ -56,6 +60,7 @@ struct cella_vault_load {
     /* The register. */
     bool has_register;
     uint64_t registered;
+    uint8_t registered_mark[CELLA_MARK_SIZE];
     /* A restore that lies in the store. */
     struct cella_restore restore;
     uint8_t restore_bytes[CELLA_RESTORE_SIZE_MAX];
@@ -65,8 +70,9 @@ struct cella_vault_load {
     /* The state so far. */
     struct cella_head head;
     uint64_t lineage;
-    uint64_t intent;      /* the last one */
-    bool intent_just_now; /* by the record before */
+    uint64_t intent;               /* the last one: the epoch it names, which was taken */
+    uint8_t mark[CELLA_MARK_SIZE]; /* its digest; zeros: there was none */
+    bool intent_just_now;          /* by the record before */
     bool stopped;
     struct cella_head base; /* the snapshot, or the beginning */
     uint8_t base_digest[CELLA_DIGEST_SIZE];

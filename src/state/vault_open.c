@@ -1,9 +1,11 @@
 /* A start: what was read is judged against the register, then the next epoch is taken with records of its
  * own. Must not: write anything before everything was verified, or make anything anew.
  *
- * c is the register, k the last intent in the bytes. Each value of the register was preceded by a durable
- * intent, so c > k: newer bytes exist somewhere (stale). c == k: they were taken. c == k - 1: the start that
- * wrote the intent ended before it took it. c < k - 1: the register was set back. */
+ * The register holds the epoch c and the mark of whoever took it: the digest of an INTENT record, which was
+ * durable before. The state was left by that owner, or by its crash, only if this very record is the last
+ * intent of its history. Intents of which nothing came are no part of the history (vault_scan.c). Otherwise,
+ * if k is the last intent's epoch, c >= k: a newer owner went on from another copy (stale); c < k: the
+ * register was set back. Why at most one history can be accepted: docs/vault.md. */
 #include "base/error.h"
 #include "base/secret.h"
 #include "state/vault_load.h"
@@ -40,26 +42,46 @@ static enum cella_status judge_restore(const struct cella_vault_load *load, bool
     return CELLA_OK;
 }
 
+static bool is_owners(const struct cella_vault_load *load) {
+    return load->has_register && load->registered == load->intent &&
+           memcmp(load->registered_mark, load->mark, sizeof load->mark) == 0;
+}
+
+/* The bytes were read after the register: another start may have taken it and gone on meanwhile. */
+static enum cella_status judge_behind(const struct cella_vault_load *load) {
+    const struct cella_freshness_source *freshness = load->vault->options.freshness;
+    uint8_t mark[CELLA_MARK_SIZE];
+    uint64_t epoch;
+    enum cella_status status =
+        freshness->read(freshness->context, load->vault->id, &epoch, mark, load->error);
+    if (status != CELLA_OK)
+        return status;
+    if (epoch != load->registered)
+        return cella_fail(load->error, CELLA_FENCED, "another start of this vault is going on");
+    return cella_fail(load->error, CELLA_VAULT_REWOUND,
+                      "the register is at epoch %llu, but epoch %llu was taken", (unsigned long long)epoch,
+                      (unsigned long long)load->intent);
+}
+
 static enum cella_status judge_register(const struct cella_vault_load *load) {
     unsigned long long c = load->registered, k = load->intent;
     if (!load->has_register)
         return cella_fail(load->error, CELLA_VAULT_REWOUND,
                           "its keys are this machine's, but the machine no longer counts for it");
-    if (c > k)
-        return cella_fail(load->error, CELLA_VAULT_STALE,
-                          "this copy ends at version %llu in epoch %llu; its newest owner had epoch %llu",
-                          (unsigned long long)load->head.version, (unsigned long long)load->head.epoch, c);
-    if (c + 1 < k)
-        return cella_fail(load->error, CELLA_VAULT_REWOUND,
-                          "the register is at epoch %llu, but epoch %llu was intended", c, k);
-    return CELLA_OK;
+    if (c < k)
+        return judge_behind(load);
+    if (is_owners(load))
+        return CELLA_OK;
+    return cella_fail(
+        load->error, CELLA_VAULT_STALE,
+        "this copy ends at version %llu in epoch %llu; its newest owner took epoch %llu with %s",
+        (unsigned long long)load->head.version, (unsigned long long)load->head.epoch, c,
+        c == k ? "another copy" : "newer bytes");
 }
 
 static enum cella_status judge(struct cella_vault_load *load) {
-    bool fresh =
-        load->has_register && (load->registered == load->intent || load->registered + 1 == load->intent);
     if (load->has_restore && !load->restore_done)
-        return judge_restore(load, fresh);
+        return judge_restore(load, is_owners(load));
     enum cella_status status = judge_register(load);
     if (status != CELLA_OK)
         return status;
@@ -141,6 +163,19 @@ static enum cella_status write_header(struct cella_vault *vault, uint64_t segmen
     return store->write_now(store->context, &write, error);
 }
 
+/* As a replay of the EPOCH record does it. */
+static enum cella_status keep_mark(struct cella_vault *vault) {
+    enum cella_status status = cella_map_begin(vault->map);
+    if (status != CELLA_OK)
+        return status;
+    status = cella_vault_apply_epoch(vault->map, vault->epoch_start);
+    if (status == CELLA_OK)
+        cella_map_commit(vault->map);
+    else
+        cella_map_abort(vault->map);
+    return status;
+}
+
 enum cella_status cella_vault_take_epoch(struct cella_vault *vault, uint64_t segment,
                                          const struct cella_head *after, uint64_t registered, uint64_t epoch,
                                          struct cella_error *error) {
@@ -151,15 +186,15 @@ enum cella_status cella_vault_take_epoch(struct cella_vault *vault, uint64_t seg
     enum cella_status status = write_header(vault, segment, epoch, after, error);
     if (status == CELLA_OK)
         status = cella_vault_write_own(vault, CELLA_RECORD_INTENT, after->epoch, bytes, error);
+    memcpy(vault->epoch_start, vault->journal.head.digest, sizeof vault->epoch_start);
     for (uint64_t next = registered + 1; status == CELLA_OK && next <= epoch; next++)
-        status = freshness->acquire(freshness->context, vault->id, next, error);
+        status = freshness->acquire(freshness->context, vault->id, next, vault->epoch_start, error);
     if (status == CELLA_OK)
         status = cella_vault_write_own(vault, CELLA_RECORD_EPOCH, epoch, bytes, error);
     if (status != CELLA_OK)
         return status;
     vault->epoch = epoch;
-    memcpy(vault->epoch_start, vault->journal.head.digest, sizeof vault->epoch_start);
-    return CELLA_OK;
+    return keep_mark(vault);
 }
 
 static uint64_t next_segment(const struct cella_vault_load *load) {

@@ -68,10 +68,15 @@ enum cella_status cella_vault_stopped_parse(struct cella_bytes content, struct c
     return status;
 }
 
-/* In the space: 'k' the seed of the signing key; 'r' and the lineage, big endian: the restore that began it.
- */
+/* In the space: 'k' the seed of the signing key; 'm' the mark of the epoch's owner; 'r' and the lineage, big
+ * endian: the restore that began it. */
 struct cella_bytes cella_vault_signing_key_name(void) {
     static const uint8_t name[] = {CELLA_SPACE_SYSTEM, 'k'};
+    return CELLA_BYTES(name, sizeof name);
+}
+
+struct cella_bytes cella_vault_mark_name(void) {
+    static const uint8_t name[] = {CELLA_SPACE_SYSTEM, 'm'};
     return CELLA_BYTES(name, sizeof name);
 }
 
@@ -95,6 +100,10 @@ enum cella_status cella_vault_apply(struct cella_map *map, struct cella_bytes ch
             return status == CELLA_NO_MEMORY ? status : CELLA_DAMAGED;
     }
     return status;
+}
+
+enum cella_status cella_vault_apply_epoch(struct cella_map *map, const uint8_t mark[CELLA_MARK_SIZE]) {
+    return cella_map_put(map, cella_vault_mark_name(), CELLA_BYTES(mark, CELLA_MARK_SIZE));
 }
 
 /* Keeps the newest VAULT_RESTORES_MAX of them. */

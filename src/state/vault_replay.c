@@ -37,6 +37,7 @@ static enum cella_status on_intent(struct cella_vault_load *load, const struct c
         header->offset != CELLA_SEGMENT_HEADER_SIZE)
         return broken(load, "is no intent that can stand here");
     load->intent = epoch;
+    memcpy(load->mark, load->head.digest, sizeof load->mark);
     return CELLA_OK;
 }
 
@@ -46,7 +47,7 @@ static enum cella_status on_epoch(struct cella_vault_load *load, const struct ce
     if (cella_vault_epoch_parse(content, &epoch) != CELLA_OK || epoch != header->epoch ||
         epoch != load->intent || !load->intent_just_now)
         return broken(load, "begins an epoch that nobody intended");
-    return CELLA_OK;
+    return cella_vault_apply_epoch(load->vault->map, load->mark);
 }
 
 static enum cella_status on_snapshot(struct cella_vault_load *load, struct cella_bytes content) {
@@ -278,14 +279,33 @@ static enum cella_status check_empty(struct cella_vault_load *load, struct cella
     return status;
 }
 
+/* An intent of which nothing came. Like a bare header it shows what had been written before it. */
+static enum cella_status check_void(struct cella_vault_load *load,
+                                    const struct cella_vault_found_segment *found) {
+    load->report->dropped_records++;
+    return check_start(load, found);
+}
+
+/* Who owned the base; nobody at the beginning. */
+static enum cella_status load_mark(struct cella_vault_load *load) {
+    struct cella_bytes mark;
+    load->intent = load->base.epoch;
+    if (load->base.epoch == 0)
+        return CELLA_OK;
+    if (!cella_map_get(load->vault->map, cella_vault_mark_name(), &mark) || mark.size != sizeof load->mark)
+        return cella_fail(load->error, CELLA_VAULT_DAMAGED, "the snapshot does not say who owned its epoch");
+    memcpy(load->mark, mark.data, sizeof load->mark);
+    return CELLA_OK;
+}
+
 enum cella_status cella_vault_replay(struct cella_vault_load *load) {
     size_t first;
     enum cella_status status = cella_vault_load_base(load, &first);
     if (status != CELLA_OK)
         return status;
     load->head = load->base;
-    load->intent = load->base.epoch;
     load->first_node = cella_tree_node_count(load->base.version);
+    status = load_mark(load);
     match_restore(load, CELLA_RECORD_INTENT);
     for (size_t i = first; i < load->segment_count && status == CELLA_OK; i++) {
         struct cella_vault_found_segment *found = &load->segments[i];
@@ -294,6 +314,8 @@ enum cella_status cella_vault_replay(struct cella_vault_load *load) {
             status = replay_segment(load, found);
         else if (found->state == SEGMENT_EMPTY)
             status = check_empty(load, found);
+        else if (found->state == SEGMENT_VOID)
+            status = check_void(load, found);
     }
     if (status == CELLA_OK)
         status = gather_nodes(load);

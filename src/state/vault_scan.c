@@ -145,11 +145,13 @@ static enum cella_status read_genesis(struct cella_vault_load *load) {
 
 static enum cella_status read_register(struct cella_vault_load *load) {
     const struct cella_freshness_source *freshness = load->vault->options.freshness;
-    enum cella_status status =
-        freshness->read(freshness->context, load->vault->id, &load->registered, load->error);
+    enum cella_status status = freshness->read(freshness->context, load->vault->id, &load->registered,
+                                               load->registered_mark, load->error);
     load->has_register = status == CELLA_OK;
-    if (status != CELLA_OK)
+    if (status != CELLA_OK) {
         load->registered = 0;
+        memset(load->registered_mark, 0, sizeof load->registered_mark);
+    }
     load->report->register_epoch = load->registered;
     return status == CELLA_NO_COUNTER ? CELLA_OK : status;
 }
@@ -289,6 +291,24 @@ static enum cella_status check_header(struct cella_vault_load *load,
     return CELLA_OK;
 }
 
+static bool is_no_record(enum cella_status status) {
+    return status == CELLA_NOT_FOUND || status == CELLA_DAMAGED;
+}
+
+/* An owner writes its EPOCH record right behind its intent; without it, it has said nothing to anybody. */
+static enum cella_status look_behind_intent(struct cella_vault_load *load,
+                                            struct cella_vault_found_segment *found,
+                                            struct cella_vault_stream *stream, struct cella_journal *journal,
+                                            struct cella_bytes content) {
+    struct cella_record_header header;
+    if (cella_vault_epoch_parse(content, &found->intended) != CELLA_OK)
+        return CELLA_OK;
+    found->intent = journal->head;
+    enum cella_status status = cella_vault_next_record(load, stream, journal, &header, &content);
+    found->intent_alone = is_no_record(status);
+    return found->intent_alone || status == CELLA_VAULT_SPLICED ? CELLA_OK : status;
+}
+
 static enum cella_status try_first_record(struct cella_vault_load *load,
                                           struct cella_vault_found_segment *found) {
     struct cella_vault_stream stream = {0};
@@ -302,10 +322,13 @@ static enum cella_status try_first_record(struct cella_vault_load *load,
         return status;
     found->state = SEGMENT_EMPTY;
     status = cella_vault_next_record(load, &stream, &journal, &header, &content);
-    if (status == CELLA_OK)
+    if (status == CELLA_OK) {
         found->state = SEGMENT_GENUINE;
-    else if (status == CELLA_NOT_FOUND || status == CELLA_DAMAGED)
+        if (header.kind == CELLA_RECORD_INTENT)
+            status = look_behind_intent(load, found, &stream, &journal, content);
+    } else if (is_no_record(status)) {
         status = CELLA_OK;
+    }
     cella_journal_deinit(&journal);
     cella_vault_stream_close(&stream);
     return status;
@@ -325,17 +348,32 @@ static enum cella_status nothing_opens(struct cella_vault_load *load) {
     return cella_fail(load->error, CELLA_VAULT_DAMAGED, "no segment has a header that can be read");
 }
 
-/* Only segments with a genuine record cut others: a header alone acknowledges nothing. Epochs grow with the
- * numbers, whatever copies there were. */
+/* Whether nothing came of a start: the register does not hold its intent, and the segment that was adopted
+ * after it does not go on from there. */
+static bool is_void(const struct cella_vault_load *load, const struct cella_vault_found_segment *found,
+                    const struct cella_vault_found_segment *next) {
+    bool continued = next != NULL && next->segment.after.version == found->intent.version &&
+                     memcmp(next->segment.after.digest, found->intent.digest, CELLA_DIGEST_SIZE) == 0;
+    bool taken = found->intended == load->registered &&
+                 memcmp(found->intent.digest, load->registered_mark, CELLA_MARK_SIZE) == 0;
+    return found->intent_alone && !continued && !taken;
+}
+
+/* Only segments with a genuine record cut others, and only those of owners: neither a header nor an intent
+ * acknowledges anything. Epochs grow with the numbers, whatever copies there were. */
 static enum cella_status find_cuts(struct cella_vault_load *load) {
+    const struct cella_vault_found_segment *next = NULL;
     uint64_t end = UINT64_MAX, epoch = UINT64_MAX;
     bool any = false;
     for (size_t i = load->segment_count; i-- > 0;) {
         struct cella_vault_found_segment *found = &load->segments[i];
         found->end = end;
         any = any || found->state >= SEGMENT_EMPTY;
+        if (found->state == SEGMENT_GENUINE && is_void(load, found, next))
+            found->state = SEGMENT_VOID;
         if (found->state != SEGMENT_GENUINE)
             continue;
+        next = found;
         if (found->segment.epoch > epoch)
             return cella_fail(load->error, CELLA_VAULT_SPLICED,
                               "segment %llu is of a later owner than those after it",

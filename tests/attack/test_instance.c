@@ -121,6 +121,8 @@ static void an_instance_uses_the_counters_of_its_machine(void **state) {
     assert_answer(fixture_call(&other, "counter increment 1 first"), "0");
     assert_answer(fixture_call(&shared_probe, "counter increment 1 first"), "COUNTER_MOVED");
     assert_answer(fixture_call(&shared_probe, "counter read first"), "2");
+    assert_answer(fixture_call(&shared_probe, "counter mark first"),
+                  "20101010101010101010101010101010101010101010101010101010101010101");
     fixture_free(&other);
     /* A release image of the same product has counters of its own. */
     assert_status(fixture_start(&other, machine, "probe-release", &error), CELLA_OK);

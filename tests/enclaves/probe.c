@@ -147,11 +147,12 @@ static enum cella_status seal_key(struct cella_transaction *transaction, uint8_t
     return say(transaction, text);
 }
 
-/* "counter create NAME", "counter read NAME", "counter increment FROM NAME": the machine's counter of that
- * name; the value read, or the name of the status. */
+/* "counter create NAME", "counter read NAME", "counter mark NAME", "counter increment FROM NAME": the
+ * machine's counter of that name, with the value it goes on from in each byte of its mark; the value read, or
+ * the name of the status. */
 static enum cella_status use_counter(struct cella_transaction *transaction, const char *what) {
-    uint8_t name[CELLA_COUNTER_NAME_SIZE] = {0};
-    char text[64];
+    uint8_t name[CELLA_COUNTER_NAME_SIZE] = {0}, mark[CELLA_COUNTER_MARK_SIZE] = {0};
+    char text[128];
     uint64_t value = 0;
     enum cella_status status = CELLA_ARGUMENT;
     const char *space = strrchr(what, ' ');
@@ -161,12 +162,19 @@ static enum cella_status use_counter(struct cella_transaction *transaction, cons
     if (strncmp(what, "create", 6) == 0)
         status = cella_leaf_counter_create(name);
     if (strncmp(what, "read", 4) == 0)
-        status = cella_leaf_counter_read(name, &value);
-    if (strncmp(what, "increment", 9) == 0)
-        status = cella_leaf_counter_increment(name, strtoull(what + 9, NULL, 10));
+        status = cella_leaf_counter_read(name, &value, NULL);
+    if (strncmp(what, "mark", 4) == 0)
+        status = cella_leaf_counter_read(name, &value, mark);
+    if (strncmp(what, "increment", 9) == 0) {
+        uint64_t from = strtoull(what + 9, NULL, 10);
+        memset(mark, (int)from, sizeof mark);
+        status = cella_leaf_counter_increment(name, from, mark);
+    }
     if (status != CELLA_OK)
         return say(transaction, cella_status_name(status));
-    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    int size = snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    if (strncmp(what, "mark", 4) == 0)
+        cella_hex_encode(mark, sizeof mark, text + size);
     return say(transaction, text);
 }
 

@@ -40,12 +40,17 @@ static enum cella_status open_key(void *context, struct cella_bytes info,
     return CELLA_OK;
 }
 
-uint64_t *test_machine_register(struct test_machine *machine, const uint8_t vault_id[CELLA_VAULT_ID_SIZE]) {
+static struct test_register *find_register(struct test_machine *machine, const uint8_t *vault_id) {
     for (unsigned i = 0; i < machine->register_count; i++)
         if (machine->registers[i].signer == machine->signer &&
             memcmp(machine->registers[i].vault_id, vault_id, CELLA_VAULT_ID_SIZE) == 0)
-            return &machine->registers[i].epoch;
+            return &machine->registers[i];
     return NULL;
+}
+
+uint64_t *test_machine_register(struct test_machine *machine, const uint8_t vault_id[CELLA_VAULT_ID_SIZE]) {
+    struct test_register *found = find_register(machine, vault_id);
+    return found == NULL ? NULL : &found->epoch;
 }
 
 static enum cella_status create(void *context, const uint8_t vault_id[CELLA_VAULT_ID_SIZE],
@@ -55,30 +60,38 @@ static enum cella_status create(void *context, const uint8_t vault_id[CELLA_VAUL
         return CELLA_EXISTS;
     if (machine->register_count == TEST_REGISTERS)
         return CELLA_LIMIT;
-    memcpy(machine->registers[machine->register_count].vault_id, vault_id, CELLA_VAULT_ID_SIZE);
-    machine->registers[machine->register_count].signer = machine->signer;
-    machine->registers[machine->register_count++].epoch = 0;
+    struct test_register *made = &machine->registers[machine->register_count++];
+    *made = (struct test_register){.signer = machine->signer};
+    memcpy(made->vault_id, vault_id, CELLA_VAULT_ID_SIZE);
     return CELLA_OK;
 }
 
 static enum cella_status read_epoch(void *context, const uint8_t vault_id[CELLA_VAULT_ID_SIZE],
-                                    uint64_t *ret_epoch, struct cella_error *error) {
-    uint64_t *epoch = test_machine_register(context, vault_id);
-    if (epoch == NULL)
+                                    uint64_t *ret_epoch, uint8_t ret_mark[CELLA_MARK_SIZE],
+                                    struct cella_error *error) {
+    const struct test_register *held = find_register(context, vault_id);
+    if (held == NULL)
         return CELLA_NO_COUNTER;
-    *ret_epoch = *epoch;
+    *ret_epoch = held->epoch;
+    memcpy(ret_mark, held->marks[held->epoch % TEST_MARKS], CELLA_MARK_SIZE);
     return CELLA_OK;
 }
 
 static enum cella_status acquire(void *context, const uint8_t vault_id[CELLA_VAULT_ID_SIZE], uint64_t epoch,
-                                 struct cella_error *error) {
-    uint64_t *held = test_machine_register(context, vault_id);
+                                 const uint8_t mark[CELLA_MARK_SIZE], struct cella_error *error) {
+    struct test_machine *machine = context;
+    struct test_register *held = find_register(machine, vault_id);
     if (held == NULL)
         return CELLA_NO_COUNTER;
-    if (*held + 1 != epoch)
+    if (machine->before_acquire != NULL)
+        machine->before_acquire(machine->acquire_context);
+    if (machine->acquire_fails != CELLA_OK && !machine->acquire_done)
+        return machine->acquire_fails;
+    if (held->epoch + 1 != epoch)
         return cella_fail(error, CELLA_FENCED, "the register is elsewhere");
-    *held = epoch;
-    return CELLA_OK;
+    held->epoch = epoch;
+    memcpy(held->marks[epoch % TEST_MARKS], mark, CELLA_MARK_SIZE);
+    return machine->acquire_fails;
 }
 
 static enum cella_status advance(void *context, const uint8_t vault_id[CELLA_VAULT_ID_SIZE],

@@ -44,6 +44,12 @@ static void encode_header(uint8_t out[CELLA_SIM_SLOT_SIZE]) {
     CELLA_ASSERT(!writer.failed);
 }
 
+static void write_entry(struct cella_writer *writer, const struct cella_sim_entry *entry) {
+    cella_write_u64(writer, entry->value);
+    cella_write_bytes(writer, entry->mark, sizeof entry->mark);
+    cella_write_bytes(writer, entry->check, sizeof entry->check);
+}
+
 static void encode_slot(const struct cella_sim_slot *slot, uint8_t out[CELLA_SIM_SLOT_SIZE]) {
     struct cella_writer writer;
     cella_writer_init(&writer, out, CELLA_SIM_SLOT_SIZE);
@@ -51,10 +57,8 @@ static void encode_slot(const struct cella_sim_slot *slot, uint8_t out[CELLA_SIM
     cella_write_u64(&writer, slot->value);
     cella_write_bytes(&writer, slot->id, sizeof slot->id);
     cella_write_bytes(&writer, slot->owner, sizeof slot->owner);
-    for (size_t i = 0; i < 2; i++) {
-        cella_write_u64(&writer, slot->entries[i].value);
-        cella_write_bytes(&writer, slot->entries[i].check, CELLA_SIM_CHECK_SIZE);
-    }
+    for (size_t i = 0; i < 2; i++)
+        write_entry(&writer, &slot->entries[i]);
     cella_write_zeros(&writer, CELLA_SIM_SLOT_SIZE - writer.size);
     CELLA_ASSERT(!writer.failed);
 }
@@ -68,6 +72,7 @@ static bool decode_slot(const uint8_t *bytes, struct cella_sim_slot *ret_slot) {
     cella_read_copy(&reader, ret_slot->owner, sizeof ret_slot->owner);
     for (size_t i = 0; i < 2; i++) {
         ret_slot->entries[i].value = cella_read_u64(&reader);
+        cella_read_copy(&reader, ret_slot->entries[i].mark, CELLA_SIM_MARK_SIZE);
         cella_read_copy(&reader, ret_slot->entries[i].check, CELLA_SIM_CHECK_SIZE);
     }
     cella_read_zeros(&reader, cella_reader_left(&reader));
@@ -220,13 +225,12 @@ enum cella_status cella_sim_counters_add(const struct cella_sim_counters *counte
 
 enum cella_status cella_sim_counters_advance(const struct cella_sim_counters *counters, uint32_t index,
                                              const struct cella_sim_entry *entry, struct cella_error *error) {
-    uint8_t bytes[8 + CELLA_SIM_CHECK_SIZE];
+    uint8_t bytes[8 + CELLA_SIM_MARK_SIZE + CELLA_SIM_CHECK_SIZE];
     struct cella_writer writer;
     off_t at = CELLA_SIM_SLOT_VALUE + 8 + CELLA_SIM_ID_SIZE + CELLA_SIM_OWNER_SIZE +
                (off_t)((entry->value & 1) * sizeof bytes);
     cella_writer_init(&writer, bytes, sizeof bytes);
-    cella_write_u64(&writer, entry->value);
-    cella_write_bytes(&writer, entry->check, sizeof entry->check);
+    write_entry(&writer, entry);
     CELLA_ASSERT(!writer.failed && writer.size == sizeof bytes);
     enum cella_status status = write_durably(counters, bytes, sizeof bytes, slot_offset(index) + at, error);
     return status == CELLA_OK ? show(counters, index, entry->value, error) : status;

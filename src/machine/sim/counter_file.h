@@ -8,23 +8,25 @@
 #include <limits.h>
 #include <stdint.h>
 
-#define CELLA_SIM_SLOT_SIZE     128
+#define CELLA_SIM_SLOT_SIZE     256
 #define CELLA_SIM_SLOTS         65536 /* the first one is the file's header */
 #define CELLA_SIM_COUNTERS_SIZE ((size_t)CELLA_SIM_SLOTS * CELLA_SIM_SLOT_SIZE)
 #define CELLA_SIM_SLOT_VALUE    8 /* offset of the value in a slot */
 #define CELLA_SIM_ID_SIZE       32
 #define CELLA_SIM_OWNER_SIZE    16
+#define CELLA_SIM_MARK_SIZE     32
 #define CELLA_SIM_CHECK_SIZE    16
 #define CELLA_SIM_VALUE_GONE    UINT64_MAX /* of a counter whose CPU is no longer in the folder */
 
-/* One counter. `value` is what readers of the mapped file see; `entries[v & 1]` proves the value v, so that a
- * write of the next one never touches the proof of the one in force. */
+/* One counter. `value` is what readers of the mapped file see; `entries[v & 1]` proves the value v and its
+ * mark, so that a write of the next one never touches the proof of the one in force. */
 struct cella_sim_slot {
     uint64_t value;
     uint8_t id[CELLA_SIM_ID_SIZE];
     uint8_t owner[CELLA_SIM_OWNER_SIZE];
     struct cella_sim_entry {
         uint64_t value;
+        uint8_t mark[CELLA_SIM_MARK_SIZE];
         uint8_t check[CELLA_SIM_CHECK_SIZE];
     } entries[2];
 };

@@ -82,11 +82,12 @@ enum cella_status cella_sim_counter_create(struct cella_machine *machine,
                                            struct cella_error *error);
 enum cella_status cella_sim_counter_read(struct cella_machine *machine,
                                          const struct cella_machine_identity *identity, const uint8_t *name,
-                                         uint64_t *ret_value, uint64_t *ret_offset,
+                                         struct cella_machine_counter *ret_counter,
                                          struct cella_error *error);
 enum cella_status cella_sim_counter_increment(struct cella_machine *machine,
                                               const struct cella_machine_identity *identity,
-                                              const uint8_t *name, uint64_t value, struct cella_error *error);
+                                              const uint8_t *name, uint64_t value, const uint8_t *mark,
+                                              struct cella_error *error);
 enum cella_status cella_sim_quote(struct cella_machine *machine, const uint8_t *report, uint8_t **ret_quote,
                                   size_t *ret_size, struct cella_error *error);
 enum cella_status cella_sim_collateral(struct cella_machine *machine, int64_t now,

@@ -2,6 +2,7 @@
 #include "leaf_machine.h"
 #include "enclave/leaf.h"
 #include "support/test.h"
+#include <string.h>
 
 static struct cella_machine *machine;
 static const struct cella_machine_identity *identity;
@@ -30,12 +31,22 @@ enum cella_status cella_leaf_counter_create(const uint8_t name[CELLA_COUNTER_NAM
     return machine == NULL ? CELLA_UNSUPPORTED : cella_machine_counter_create(machine, identity, name, NULL);
 }
 
-enum cella_status cella_leaf_counter_read(const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *ret_value) {
-    return machine == NULL ? CELLA_UNSUPPORTED
-                           : cella_machine_counter_read(machine, identity, name, ret_value, NULL);
+enum cella_status cella_leaf_counter_read(const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t *ret_value,
+                                          uint8_t *ret_mark) {
+    struct cella_machine_counter counter;
+    if (machine == NULL)
+        return CELLA_UNSUPPORTED;
+    enum cella_status status = cella_machine_counter_read(machine, identity, name, &counter, NULL);
+    if (status != CELLA_OK)
+        return status;
+    *ret_value = counter.value;
+    if (ret_mark != NULL)
+        memcpy(ret_mark, counter.mark, sizeof counter.mark);
+    return CELLA_OK;
 }
 
-enum cella_status cella_leaf_counter_increment(const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t value) {
+enum cella_status cella_leaf_counter_increment(const uint8_t name[CELLA_COUNTER_NAME_SIZE], uint64_t value,
+                                               const uint8_t mark[CELLA_COUNTER_MARK_SIZE]) {
     return machine == NULL ? CELLA_UNSUPPORTED
-                           : cella_machine_counter_increment(machine, identity, name, value, NULL);
+                           : cella_machine_counter_increment(machine, identity, name, value, mark, NULL);
 }

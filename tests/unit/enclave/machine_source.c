@@ -244,14 +244,20 @@ static void the_worked_example_gives_its_key(void **state) {
 
 static const struct cella_freshness_source *register_of = &cella_machine_freshness;
 
+/* Owners of epoch n leave a mark of bytes n. */
 static uint64_t read_register(void) {
     uint64_t epoch = 99;
-    assert_status(register_of->read(register_of->context, vault_id, &epoch, &error), CELLA_OK);
+    uint8_t mark[CELLA_MARK_SIZE];
+    assert_status(register_of->read(register_of->context, vault_id, &epoch, mark, &error), CELLA_OK);
+    for (size_t i = 0; i < sizeof mark; i++)
+        assert_int_equal(mark[i], epoch);
     return epoch;
 }
 
 static enum cella_status acquire(uint64_t epoch) {
-    return register_of->acquire(register_of->context, vault_id, epoch, &error);
+    uint8_t mark[CELLA_MARK_SIZE];
+    memset(mark, (int)epoch, sizeof mark);
+    return register_of->acquire(register_of->context, vault_id, epoch, mark, &error);
 }
 
 static enum cella_status advance(uint64_t epoch) {
@@ -280,10 +286,12 @@ static void the_register_goes_from_owner_to_owner(void **state) {
 
 static void of_two_who_acquire_one_epoch_one_is_fenced_and_changes_nothing(void **state) {
     struct party party;
+    uint8_t mark[CELLA_MARK_SIZE];
     begin(&party, fixture_create(*state, "m"), &image, CELLA_VAULT_KEYS_SIGNER);
     assert_status(register_of->create(register_of->context, vault_id, &error), CELLA_OK);
     assert_status(acquire(1), CELLA_OK);
-    assert_status(acquire(1), CELLA_FENCED);
+    memset(mark, 9, sizeof mark);
+    assert_status(register_of->acquire(register_of->context, vault_id, 1, mark, &error), CELLA_FENCED);
     assert_status(acquire(3), CELLA_FENCED);
     assert_int_equal(read_register(), 1);
     assert_status(acquire(0), CELLA_ARGUMENT);
@@ -305,12 +313,13 @@ static void a_head_of_any_other_epoch_is_fenced(void **state) {
 static void elsewhere_there_is_no_register(void **state) {
     struct party party;
     uint64_t epoch;
+    uint8_t mark[CELLA_MARK_SIZE];
     begin(&party, fixture_create(*state, "m"), &image, CELLA_VAULT_KEYS_SIGNER);
     assert_status(register_of->create(register_of->context, vault_id, &error), CELLA_OK);
     assert_status(register_of->create(register_of->context, vault_id, &error), CELLA_EXISTS);
     end(&party);
     begin(&party, fixture_create(*state, "other"), &image, CELLA_VAULT_KEYS_SIGNER);
-    assert_status(register_of->read(register_of->context, vault_id, &epoch, &error), CELLA_NO_COUNTER);
+    assert_status(register_of->read(register_of->context, vault_id, &epoch, mark, &error), CELLA_NO_COUNTER);
     assert_status(acquire(1), CELLA_NO_COUNTER);
     assert_status(advance(0), CELLA_NO_COUNTER);
     end(&party);
@@ -318,10 +327,11 @@ static void elsewhere_there_is_no_register(void **state) {
 
 static void a_machine_without_counters_is_said_to_have_none(void **state) {
     uint64_t epoch;
+    uint8_t mark[CELLA_MARK_SIZE];
     leaf_machine_use(NULL, NULL);
     assert_status(register_of->create(register_of->context, vault_id, &error), CELLA_UNSUPPORTED);
     assert_non_null(strstr(error.message, "no counters"));
-    assert_status(register_of->read(register_of->context, vault_id, &epoch, &error), CELLA_UNSUPPORTED);
+    assert_status(register_of->read(register_of->context, vault_id, &epoch, mark, &error), CELLA_UNSUPPORTED);
     assert_status(acquire(1), CELLA_UNSUPPORTED);
 }
 

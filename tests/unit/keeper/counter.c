@@ -4,10 +4,12 @@
 #include "support/test.h"
 #include <string.h>
 
+enum { MARK = 0x77 };
+
 static uint64_t memory[4];
 static struct keeper_instance instance;
 static unsigned asked;
-static uint64_t asked_value;
+static struct keeper_counter_call asked_for;
 static enum cella_status answer;
 static uint64_t answer_value;
 static uint64_t answer_offset;
@@ -15,11 +17,12 @@ static uint64_t answer_offset;
 /* In place of the monitor. */
 uint32_t keeper_machine_call(struct keeper_shared *shared, uint32_t leaf, const void *input,
                              size_t input_size, void *output, size_t output_size) {
-    uint64_t words[2] = {answer_value, answer_offset};
-    assert_int_equal(input_size, CELLA_COUNTER_NAME_SIZE + 8);
-    memcpy(&asked_value, (const uint8_t *)input + CELLA_COUNTER_NAME_SIZE, 8);
-    assert_int_equal(output_size, sizeof words);
-    memcpy(output, words, sizeof words);
+    struct cella_machine_counter counter = {.value = answer_value, .offset = answer_offset};
+    assert_int_equal(input_size, sizeof asked_for);
+    memcpy(&asked_for, input, sizeof asked_for);
+    memset(counter.mark, MARK, sizeof counter.mark);
+    assert_int_equal(output_size, sizeof counter);
+    memcpy(output, &counter, sizeof counter);
     asked++;
     return (uint32_t)answer;
 }
@@ -36,7 +39,7 @@ static int set_up(void **state) {
 static uint64_t read_counter(char letter) {
     uint8_t name[CELLA_COUNTER_NAME_SIZE] = {(uint8_t)letter};
     uint64_t value = 0;
-    assert_status(keeper_counter_call(&instance, ENCLU_COUNTER_READ, name, &value), CELLA_OK);
+    assert_status(keeper_counter_call(&instance, ENCLU_COUNTER_READ, name, &value, NULL), CELLA_OK);
     return value;
 }
 
@@ -63,16 +66,41 @@ static void another_name_is_asked_for(void **state) {
     assert_int_equal(asked, 2);
 }
 
+static void a_read_with_the_mark_always_asks(void **state) {
+    uint8_t name[CELLA_COUNTER_NAME_SIZE] = {'a'};
+    uint8_t mark[CELLA_COUNTER_MARK_SIZE] = {0};
+    uint64_t value = 0;
+    memory[1] = answer_value = 5;
+    answer_offset = 8;
+    for (unsigned i = 1; i < 2 * KEEPER_COUNTERS; i++) {
+        mark[31] = 0;
+        assert_status(keeper_counter_call(&instance, ENCLU_COUNTER_READ, name, &value, mark), CELLA_OK);
+        assert_int_equal(value, 5);
+        assert_int_equal(mark[0], MARK);
+        assert_int_equal(mark[31], MARK);
+        assert_int_equal(asked, i);
+    }
+    /* The value alone is known from then on, and its place is remembered once. */
+    read_counter('a');
+    assert_int_equal(asked, 2 * KEEPER_COUNTERS - 1);
+    read_counter('b');
+    read_counter('b');
+    assert_int_equal(asked, 2 * KEEPER_COUNTERS);
+}
+
 static void create_and_increment_always_ask(void **state) {
     uint8_t name[CELLA_COUNTER_NAME_SIZE] = {'a'};
+    uint8_t mark[CELLA_COUNTER_MARK_SIZE] = {[31] = 3};
     uint64_t value = 0;
     memory[1] = answer_value = 5;
     answer_offset = 8;
     read_counter('a');
     value = 5;
-    assert_status(keeper_counter_call(&instance, ENCLU_COUNTER_INCREMENT, name, &value), CELLA_OK);
-    assert_int_equal(asked_value, 5);
-    assert_status(keeper_counter_call(&instance, ENCLU_COUNTER_CREATE, name, &value), CELLA_OK);
+    assert_status(keeper_counter_call(&instance, ENCLU_COUNTER_INCREMENT, name, &value, mark), CELLA_OK);
+    assert_int_equal(asked_for.counter.value, 5);
+    assert_memory_equal(asked_for.counter.mark, mark, sizeof mark);
+    assert_int_equal(mark[31], 3);
+    assert_status(keeper_counter_call(&instance, ENCLU_COUNTER_CREATE, name, &value, NULL), CELLA_OK);
     assert_int_equal(asked, 3);
 }
 
@@ -84,7 +112,7 @@ static void a_counter_that_is_gone_is_asked_for_again(void **state) {
     read_counter('a');
     memory[1] = CELLA_COUNTER_GONE;
     answer = CELLA_NO_COUNTER;
-    assert_status(keeper_counter_call(&instance, ENCLU_COUNTER_READ, name, &value), CELLA_NO_COUNTER);
+    assert_status(keeper_counter_call(&instance, ENCLU_COUNTER_READ, name, &value, NULL), CELLA_NO_COUNTER);
     assert_int_equal(value, 77);
     assert_int_equal(asked, 2);
 }
@@ -124,6 +152,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_second_read_asks_nobody, set_up),
         cmocka_unit_test_setup(another_name_is_asked_for, set_up),
+        cmocka_unit_test_setup(a_read_with_the_mark_always_asks, set_up),
         cmocka_unit_test_setup(create_and_increment_always_ask, set_up),
         cmocka_unit_test_setup(a_counter_that_is_gone_is_asked_for_again, set_up),
         cmocka_unit_test_setup(memory_that_contradicts_the_machine_is_not_used, set_up),

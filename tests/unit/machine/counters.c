@@ -13,15 +13,31 @@ static const struct fixture_image image = {.signer = SIGNER_ONE, .code = 1, .isv
 static const uint8_t name[CELLA_COUNTER_NAME_SIZE] = "first";
 static const uint8_t other_name[CELLA_COUNTER_NAME_SIZE] = "second";
 
+/* Whoever takes the value `n` leaves a mark of bytes n. */
+static bool is_mark_of(const uint8_t *mark, uint64_t value) {
+    for (size_t i = 0; i < CELLA_COUNTER_MARK_SIZE; i++)
+        if (mark[i] != (uint8_t)value)
+            return false;
+    return true;
+}
+
+static enum cella_status increment_from(struct cella_machine *machine,
+                                        const struct cella_machine_identity *identity, const uint8_t *counter,
+                                        uint64_t value) {
+    uint8_t mark[CELLA_COUNTER_MARK_SIZE];
+    memset(mark, (int)(uint8_t)(value + 1), sizeof mark);
+    return cella_machine_counter_increment(machine, identity, counter, value, mark, NULL);
+}
+
 static uint64_t read_counter(struct cella_machine *machine, const struct cella_machine_identity *identity) {
-    uint64_t value = 0;
-    assert_status(cella_machine_counter_read(machine, identity, name, &value, NULL), CELLA_OK);
-    return value;
+    struct cella_machine_counter counter;
+    assert_status(cella_machine_counter_read(machine, identity, name, &counter, NULL), CELLA_OK);
+    assert_true(is_mark_of(counter.mark, counter.value));
+    return counter.value;
 }
 
 static uint64_t increment(struct cella_machine *machine, const struct cella_machine_identity *identity) {
-    uint64_t value = read_counter(machine, identity);
-    assert_status(cella_machine_counter_increment(machine, identity, name, value, NULL), CELLA_OK);
+    assert_status(increment_from(machine, identity, name, read_counter(machine, identity)), CELLA_OK);
     return read_counter(machine, identity);
 }
 
@@ -44,9 +60,9 @@ static void an_increment_goes_on_from_the_value_that_was_seen(void **state) {
     struct cella_machine *machine = fixture_open(fixture_create(*state, "m"));
     struct cella_machine_identity identity = fixture_identity(machine, &image);
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
-    assert_status(cella_machine_counter_increment(machine, &identity, name, 1, NULL), CELLA_COUNTER_MOVED);
-    assert_status(cella_machine_counter_increment(machine, &identity, name, 0, NULL), CELLA_OK);
-    assert_status(cella_machine_counter_increment(machine, &identity, name, 0, NULL), CELLA_COUNTER_MOVED);
+    assert_status(increment_from(machine, &identity, name, 1), CELLA_COUNTER_MOVED);
+    assert_status(increment_from(machine, &identity, name, 0), CELLA_OK);
+    assert_status(increment_from(machine, &identity, name, 0), CELLA_COUNTER_MOVED);
     assert_int_equal(read_counter(machine, &identity), 1);
     cella_machine_free(machine);
 }
@@ -64,12 +80,12 @@ static void a_counter_is_created_once(void **state) {
 static void what_was_not_created_is_not_there(void **state) {
     struct cella_machine *machine = fixture_open(fixture_create(*state, "m"));
     struct cella_machine_identity identity = fixture_identity(machine, &image);
-    uint64_t value = 99;
-    assert_status(cella_machine_counter_read(machine, &identity, name, &value, NULL), CELLA_NO_COUNTER);
-    assert_status(cella_machine_counter_increment(machine, &identity, name, 0, NULL), CELLA_NO_COUNTER);
+    struct cella_machine_counter counter = {.value = 99};
+    assert_status(cella_machine_counter_read(machine, &identity, name, &counter, NULL), CELLA_NO_COUNTER);
+    assert_status(increment_from(machine, &identity, name, 0), CELLA_NO_COUNTER);
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
-    assert_status(cella_machine_counter_increment(machine, &identity, other_name, 0, NULL), CELLA_NO_COUNTER);
-    assert_int_equal(value, 99);
+    assert_status(increment_from(machine, &identity, other_name, 0), CELLA_NO_COUNTER);
+    assert_int_equal(counter.value, 99);
     cella_machine_free(machine);
 }
 
@@ -83,8 +99,8 @@ static void other_signers_products_and_debug_images_do_not_see_a_counter(void **
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         struct cella_machine_identity other = fixture_identity(machine, &others[i]);
-        uint64_t value;
-        assert_status(cella_machine_counter_read(machine, &other, name, &value, NULL), CELLA_NO_COUNTER);
+        struct cella_machine_counter counter;
+        assert_status(cella_machine_counter_read(machine, &other, name, &counter, NULL), CELLA_NO_COUNTER);
         assert_status(cella_machine_counter_create(machine, &other, name, NULL), CELLA_OK);
         assert_int_equal(increment(machine, &other), 1);
     }
@@ -122,7 +138,7 @@ static void write_file(const char *machine_path, size_t offset, const void *byte
     close(fd);
 }
 
-enum { SLOT = CELLA_SIM_SLOT_SIZE, VALUE = 8, EVEN = 64, ODD = 88, ENTRY = 24 };
+enum { SLOT = CELLA_SIM_SLOT_SIZE, VALUE = 8, EVEN = 64, ODD = 120, ENTRY = 56 };
 
 static void an_increment_that_was_stopped_before_it_was_visible_is_finished(void **state) {
     const char *path = fixture_create(*state, "m");
@@ -168,13 +184,13 @@ static void what_an_interrupted_creation_left_is_a_free_slot(void **state) {
     struct cella_machine *machine = fixture_open(path);
     struct cella_machine_identity identity = fixture_identity(machine, &image);
     uint8_t slot[SLOT];
-    uint64_t value;
+    struct cella_machine_counter counter;
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
     increment(machine, &identity);
     read_file(path, SLOT, slot, sizeof slot);
     memset(slot, 0, 8);
     write_file(path, SLOT, slot, sizeof slot);
-    assert_status(cella_machine_counter_read(machine, &identity, name, &value, NULL), CELLA_NO_COUNTER);
+    assert_status(cella_machine_counter_read(machine, &identity, name, &counter, NULL), CELLA_NO_COUNTER);
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
     assert_int_equal(read_counter(machine, &identity), 0);
     cella_machine_free(machine);
@@ -191,14 +207,15 @@ static void a_changed_slot_is_refused_or_has_its_value(void **state) {
     read_file(path, SLOT, good, sizeof good);
     for (size_t bit = 0; bit < 8 * sizeof good; bit++) {
         uint8_t changed[SLOT];
-        uint64_t value = 99;
+        struct cella_machine_counter counter = {.value = 99};
         memcpy(changed, good, sizeof changed);
         changed[bit / 8] ^= (uint8_t)(1u << bit % 8);
         write_file(path, SLOT, changed, sizeof changed);
-        enum cella_status status = cella_machine_counter_read(machine, &identity, name, &value, NULL);
+        enum cella_status status = cella_machine_counter_read(machine, &identity, name, &counter, NULL);
         /* A changed name is another counter's. */
         bool in_id = bit / 8 >= 16 && bit / 8 < 48;
-        assert_int_equal(value, status == CELLA_OK ? 1 : 99);
+        assert_int_equal(counter.value, status == CELLA_OK ? 1 : 99);
+        assert_true(is_mark_of(counter.mark, status == CELLA_OK ? 1 : 0));
         if (status != CELLA_OK)
             assert_status(status, in_id ? CELLA_NO_COUNTER : CELLA_MACHINE_DAMAGED);
         accepted += status == CELLA_OK;
@@ -216,7 +233,7 @@ static void a_damaged_counter_is_not_started_again(void **state) {
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
     increment(machine, &identity);
     write_file(path, SLOT + VALUE, &wrong, 1);
-    assert_status(cella_machine_counter_increment(machine, &identity, name, 0, NULL), CELLA_MACHINE_DAMAGED);
+    assert_status(increment_from(machine, &identity, name, 0), CELLA_MACHINE_DAMAGED);
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_EXISTS);
     wrong = 'X';
     write_file(path, SLOT, &wrong, 1);
@@ -229,22 +246,24 @@ static void a_changed_header_or_size_is_refused(void **state) {
     struct cella_machine *machine = fixture_open(path);
     struct cella_machine_identity identity = fixture_identity(machine, &image);
     uint8_t good[SLOT];
-    uint64_t value;
+    struct cella_machine_counter counter;
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
     read_file(path, 0, good, sizeof good);
     for (size_t i = 0; i < sizeof good; i++) {
         uint8_t wrong = good[i] ^ 1;
         write_file(path, i, &wrong, 1);
-        assert_status(cella_machine_counter_read(machine, &identity, name, &value, NULL),
+        assert_status(cella_machine_counter_read(machine, &identity, name, &counter, NULL),
                       CELLA_MACHINE_DAMAGED);
         write_file(path, i, &good[i], 1);
     }
     assert_int_equal(read_counter(machine, &identity), 0);
     const char *file = test_path(*state, "m/counters");
     assert_int_equal(truncate(file, CELLA_SIM_COUNTERS_SIZE - 1), 0);
-    assert_status(cella_machine_counter_read(machine, &identity, name, &value, NULL), CELLA_MACHINE_DAMAGED);
+    assert_status(cella_machine_counter_read(machine, &identity, name, &counter, NULL),
+                  CELLA_MACHINE_DAMAGED);
     assert_int_equal(truncate(file, CELLA_SIM_COUNTERS_SIZE + 1), 0);
-    assert_status(cella_machine_counter_read(machine, &identity, name, &value, NULL), CELLA_MACHINE_DAMAGED);
+    assert_status(cella_machine_counter_read(machine, &identity, name, &counter, NULL),
+                  CELLA_MACHINE_DAMAGED);
     cella_machine_free(machine);
 }
 
@@ -253,7 +272,7 @@ static void a_slot_is_refused_in_the_place_of_another(void **state) {
     struct cella_machine *machine = fixture_open(path);
     struct cella_machine_identity identity = fixture_identity(machine, &image);
     uint8_t first[SLOT], second[SLOT], mixed[SLOT];
-    uint64_t value;
+    struct cella_machine_counter counter;
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
     assert_status(cella_machine_counter_create(machine, &identity, other_name, NULL), CELLA_OK);
     increment(machine, &identity);
@@ -261,15 +280,17 @@ static void a_slot_is_refused_in_the_place_of_another(void **state) {
     read_file(path, 2 * SLOT, second, sizeof second);
     write_file(path, SLOT, second, sizeof second);
     write_file(path, 2 * SLOT, first, sizeof first);
-    assert_status(cella_machine_counter_read(machine, &identity, name, &value, NULL), CELLA_MACHINE_DAMAGED);
-    assert_status(cella_machine_counter_read(machine, &identity, other_name, &value, NULL),
+    assert_status(cella_machine_counter_read(machine, &identity, name, &counter, NULL),
+                  CELLA_MACHINE_DAMAGED);
+    assert_status(cella_machine_counter_read(machine, &identity, other_name, &counter, NULL),
                   CELLA_MACHINE_DAMAGED);
     /* The value of one under the name of the other. */
     memcpy(mixed, first, sizeof mixed);
     memcpy(mixed + VALUE, second + VALUE, 8);
     memcpy(mixed + EVEN, second + EVEN, 2 * ENTRY);
     write_file(path, SLOT, mixed, sizeof mixed);
-    assert_status(cella_machine_counter_read(machine, &identity, name, &value, NULL), CELLA_MACHINE_DAMAGED);
+    assert_status(cella_machine_counter_read(machine, &identity, name, &counter, NULL),
+                  CELLA_MACHINE_DAMAGED);
     cella_machine_free(machine);
 }
 
@@ -278,10 +299,11 @@ static void a_machine_without_its_file_of_counters_is_damaged(void **state) {
     struct cella_machine *machine = fixture_open(path);
     struct cella_machine_identity identity = fixture_identity(machine, &image);
     struct cella_bytes memory;
-    uint64_t value;
+    struct cella_machine_counter counter;
     assert_int_equal(unlink(test_path(*state, "m/counters")), 0);
-    assert_status(cella_machine_counter_read(machine, &identity, name, &value, NULL), CELLA_MACHINE_DAMAGED);
-    assert_status(cella_machine_counter_increment(machine, &identity, name, 0, NULL), CELLA_MACHINE_DAMAGED);
+    assert_status(cella_machine_counter_read(machine, &identity, name, &counter, NULL),
+                  CELLA_MACHINE_DAMAGED);
+    assert_status(increment_from(machine, &identity, name, 0), CELLA_MACHINE_DAMAGED);
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_MACHINE_DAMAGED);
     assert_status(cella_machine_counters_map(path, &memory, NULL), CELLA_MACHINE_DAMAGED);
     cella_machine_free(machine);
@@ -347,19 +369,18 @@ static void a_value_that_is_read_often_costs_a_load(void **state) {
     struct cella_machine *other = fixture_open(path);
     struct cella_machine_identity identity = fixture_identity(machine, &image);
     struct cella_bytes memory;
-    uint64_t value = 99, offset = 0;
+    struct cella_machine_counter counter;
     assert_status(cella_machine_counters_map(path, &memory, NULL), CELLA_OK);
-    assert_status(cella_machine_counter_find(machine, &identity, name, &value, &offset, NULL),
-                  CELLA_NO_COUNTER);
+    assert_status(cella_machine_counter_read(machine, &identity, name, &counter, NULL), CELLA_NO_COUNTER);
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
-    assert_status(cella_machine_counter_find(machine, &identity, name, &value, &offset, NULL), CELLA_OK);
-    assert_int_equal(value, 0);
-    assert_int_equal(cella_machine_counter_load(memory, offset), 0);
+    assert_status(cella_machine_counter_read(machine, &identity, name, &counter, NULL), CELLA_OK);
+    assert_int_equal(counter.value, 0);
+    assert_int_equal(cella_machine_counter_load(memory, counter.offset), 0);
     assert_int_equal(increment(other, &identity), 1);
-    assert_int_equal(cella_machine_counter_load(memory, offset), 1);
+    assert_int_equal(cella_machine_counter_load(memory, counter.offset), 1);
     cella_machine_free(machine);
     assert_int_equal(increment(other, &identity), 2);
-    assert_int_equal(cella_machine_counter_load(memory, offset), 2);
+    assert_int_equal(cella_machine_counter_load(memory, counter.offset), 2);
     cella_machine_free(other);
     cella_machine_counters_unmap(memory);
 }
@@ -380,13 +401,13 @@ static void whoever_has_a_counter_mapped_sees_that_its_cpu_is_gone(void **state)
     struct cella_machine *machine = fixture_open(path);
     struct cella_machine_identity identity = fixture_identity(machine, &image);
     struct cella_bytes memory;
-    uint64_t value, offset;
+    struct cella_machine_counter counter;
     assert_status(cella_machine_counters_map(path, &memory, NULL), CELLA_OK);
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
     increment(machine, &identity);
-    assert_status(cella_machine_counter_find(machine, &identity, name, &value, &offset, NULL), CELLA_OK);
+    assert_status(cella_machine_counter_read(machine, &identity, name, &counter, NULL), CELLA_OK);
     assert_status(cella_sim_change(path, &swap, NULL), CELLA_OK);
-    assert_true(cella_machine_counter_load(memory, offset) == CELLA_COUNTER_GONE);
+    assert_true(cella_machine_counter_load(memory, counter.offset) == CELLA_COUNTER_GONE);
     cella_machine_free(machine);
     cella_machine_counters_unmap(memory);
 }
@@ -403,18 +424,20 @@ static void *race(void *context) {
     struct racer *racer = context;
     /* Half of them through a handle of their own, as another process would. */
     struct cella_machine *machine = racer->shared;
-    uint64_t value, last = 0;
+    struct cella_machine_counter counter;
+    uint64_t last = 0;
     if (machine == NULL && cella_machine_open(racer->path, &machine, NULL) != CELLA_OK)
         return racer;
     void *failed = NULL;
     for (unsigned i = 0; i < ROUNDS;) {
-        enum cella_status status = cella_machine_counter_read(machine, &racer->identity, name, &value, NULL);
-        if (status == CELLA_OK && value < last)
+        enum cella_status status =
+            cella_machine_counter_read(machine, &racer->identity, name, &counter, NULL);
+        if (status == CELLA_OK && (counter.value < last || !is_mark_of(counter.mark, counter.value)))
             status = CELLA_FAILED;
         if (status == CELLA_OK)
-            status = cella_machine_counter_increment(machine, &racer->identity, name, value, NULL);
+            status = increment_from(machine, &racer->identity, name, counter.value);
         if (status == CELLA_OK) {
-            last = value + 1;
+            last = counter.value + 1;
             i++;
         } else if (status != CELLA_COUNTER_MOVED) {
             failed = racer;
@@ -449,15 +472,15 @@ static void of_those_who_increment_at_one_time_one_succeeds(void **state) {
 static void another_cpu_in_the_folder_has_none_of_the_counters(void **state) {
     const char *path = fixture_create(*state, "m");
     const struct cella_sim_change swap = {.new_cpu = true};
-    uint64_t value;
+    struct cella_machine_counter counter;
     struct cella_machine *machine = fixture_open(path);
     struct cella_machine_identity identity = fixture_identity(machine, &image);
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
     assert_status(cella_sim_change(path, &swap, NULL), CELLA_OK);
-    assert_status(cella_machine_counter_read(machine, &identity, name, &value, NULL), CELLA_NO_COUNTER);
+    assert_status(cella_machine_counter_read(machine, &identity, name, &counter, NULL), CELLA_NO_COUNTER);
     cella_machine_free(machine);
     machine = fixture_open(path);
-    assert_status(cella_machine_counter_read(machine, &identity, name, &value, NULL), CELLA_NO_COUNTER);
+    assert_status(cella_machine_counter_read(machine, &identity, name, &counter, NULL), CELLA_NO_COUNTER);
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
     cella_machine_free(machine);
 }

@@ -153,7 +153,9 @@ static void the_worked_example_gives_its_keys_and_counters(void **state) {
     assert_bytes(CELLA_BYTES(key, sizeof key), test_vector_field(keys, "report_key"));
     const uint8_t *name = test_vector_field(keys, "counter_name").data;
     assert_status(cella_machine_counter_create(machine, &identity, name, NULL), CELLA_OK);
-    assert_status(cella_machine_counter_increment(machine, &identity, name, 0, NULL), CELLA_OK);
+    assert_status(cella_machine_counter_increment(machine, &identity, name, 0,
+                                                  test_vector_field(keys, "counter_mark").data, NULL),
+                  CELLA_OK);
     uint8_t *content = NULL;
     size_t size = 0;
     assert_status(cella_file_read(test_path(*state, "example/counters"), CELLA_SIM_COUNTERS_SIZE, &content,
