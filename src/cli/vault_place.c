@@ -83,6 +83,7 @@ static void walk_records(const struct cella_disk *disk, struct cella_disk_file *
            header.offset == offset && header.version == vault->version + 1) {
         vault->version = header.version;
         vault->epoch = header.epoch;
+        vault->lineage += header.kind == CELLA_RECORD_RESTORE;
         offset += header.size;
     }
 }

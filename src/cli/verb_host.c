@@ -212,9 +212,11 @@ static enum cella_status start_all(const struct request *request, struct cli_ser
             cella_host_start(cli_serve_host(serve), image->name, image->path, machine, NULL, error);
         if (status != CELLA_OK && !stays_up(status))
             return cella_fail_context(error, status, "enclave %s", image->name);
-        if (status != CELLA_OK)
-            cli_say("enclave %s did not start [%s]: %s\nhint: %s", image->name, cella_status_name(status),
-                    error->message, cella_status_remedy(status));
+        if (status != CELLA_OK) {
+            cli_say("enclave %s did not start [%s]: %s", image->name, cella_status_name(status),
+                    error->message);
+            cli_say("hint: %s", cella_status_remedy(status));
+        }
     }
     return CELLA_OK;
 }
