@@ -292,7 +292,7 @@ static void explain_its_evidence(struct options *options, const struct cli_vault
 }
 
 static enum cella_status explain_vault(struct options *options, const char *what, struct cella_error *error) {
-    struct cli_vault vault;
+    struct cli_vault vault = {.has_genesis = false};
     char path[PATH_MAX];
     enum cella_status status = cli_vault_path(options->state, what, path, error);
     if (status == CELLA_OK)

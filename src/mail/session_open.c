@@ -303,6 +303,7 @@ static void take(struct cella_mail_reader *reader, struct cella_session_topic *t
     struct cella_mail_session *session = reader->session;
     const struct cella_mail_header *header = &reader->opener.header;
     if (header->role == CELLA_MAIL_POST) {
+        CELLA_ASSERT(topic != NULL);
         topic->next_post = header->sequence + 1;
         if (header->answers > 0)
             session->collected = header->answers;
