@@ -14,6 +14,7 @@ struct file {
     uint8_t *data; /* as it is read */
     uint8_t *disk; /* as a crash leaves it */
     size_t size, disk_size, capacity;
+    size_t dirty_from, dirty_to; /* bytes that may differ */
 };
 
 struct queued {
@@ -97,13 +98,22 @@ static bool needs_finish(enum cella_store_kind kind) {
 }
 
 static void make_durable(struct test_store *store, struct file *file) {
-    if (file->size > 0)
-        memcpy(file->disk, file->data, file->size);
+    if (file->dirty_to > file->dirty_from)
+        memcpy(file->disk + file->dirty_from, file->data + file->dirty_from,
+               file->dirty_to - file->dirty_from);
+    file->dirty_from = file->dirty_to = 0;
     file->disk_size = file->size;
     file->on_disk = true;
     for (size_t i = store->file_count; i-- > 0;)
         if (store->files[i].removed)
             store->files[i].on_disk = false;
+}
+
+static void mark_dirty(struct file *file, size_t from, size_t to) {
+    if (file->dirty_to == 0 || from < file->dirty_from)
+        file->dirty_from = from;
+    if (to > file->dirty_to)
+        file->dirty_to = to;
 }
 
 static void apply(struct test_store *store, const struct queued *write, bool lie) {
@@ -113,10 +123,13 @@ static void apply(struct test_store *store, const struct queued *write, bool lie
     if (file->removed) { /* a new file of that name */
         file->removed = false;
         file->size = 0;
+        memset(file->data, 0, file->capacity);
+        mark_dirty(file, 0, file->capacity);
     }
     resize(file, (size_t)write->offset + write->size);
     if (write->size > 0)
         memcpy(file->data + write->offset, write->data, write->size);
+    mark_dirty(file, (size_t)write->offset, (size_t)write->offset + write->size);
     if (!needs_finish(write->file.kind) || (write->flags & CELLA_STORE_FINISH) != 0)
         file->whole = true;
     if ((write->flags & (CELLA_STORE_FLUSH | CELLA_STORE_FINISH)) != 0 && !lie)
@@ -519,6 +532,7 @@ static void settle_sectors(struct file *file, uint64_t seed, uint64_t *state) {
     }
     memset(file->disk + end, 0, file->capacity - end);
     memcpy(file->data, file->disk, file->capacity);
+    file->dirty_from = file->dirty_to = 0;
     file->size = end;
     file->disk_size = end;
 }
@@ -565,6 +579,7 @@ void test_store_put(struct test_store *store, enum cella_store_kind kind, uint64
     struct file *file = add(store, name);
     resize(file, bytes.size);
     memcpy(file->data, data, bytes.size);
+    mark_dirty(file, 0, bytes.size);
     file->whole = true;
     make_durable(store, file);
     free(data);
