@@ -27,6 +27,7 @@
 #define SGX_INVALID_CPUSVN UINT32_C(32)
 #define SGX_INVALID_ISVSVN UINT32_C(64)
 #define KEY_ID_SIZE        32
+#define IDENTITY_SIZE      32
 
 _Static_assert((int)CELLA_VAULT_KEYS_IMAGE == (int)CELLA_KEY_POLICY_MRENCLAVE &&
                    (int)CELLA_VAULT_KEYS_SIGNER == (int)CELLA_KEY_POLICY_MRSIGNER,
@@ -38,8 +39,8 @@ _Static_assert(CELLA_MARK_SIZE == CELLA_COUNTER_MARK_SIZE, "a counter keeps an o
 struct holder {
     uint16_t key_policy;
     uint16_t product_id;
-    uint64_t flags;                        /* under FLAGS_MASK */
-    uint8_t identity[CELLA_IDENTITY_SIZE]; /* code hash or signer, as the policy says */
+    uint64_t flags;                  /* under FLAGS_MASK */
+    uint8_t identity[IDENTITY_SIZE]; /* code hash or signer, as the policy says */
 };
 
 /* What stays the same while the instance runs. */

@@ -26,8 +26,9 @@ struct cella_key_source {
                               uint8_t ret_key[CELLA_ROOT_KEY_SIZE], struct cella_error *error);
     /* The key that `info` names. `*ret_outdated`: it is of an older platform or security version than `make`
      * gives; what it seals should be sealed again. CELLA_KEY_CPU_SVN, CELLA_KEY_ISV_SVN: of a newer one.
-     * CELLA_DAMAGED: not an info of this source. A key of another machine or signer comes out as another key:
-     * then nothing opens with it. */
+     * CELLA_VAULT_OTHER_SIGNER: it is for another image. CELLA_DAMAGED: not an info of this source. A key of
+     * another machine, or of an image that the source cannot tell apart, comes out as another key: then
+     * nothing opens with it. */
     enum cella_status (*open)(void *context, struct cella_bytes info, uint8_t ret_key[CELLA_ROOT_KEY_SIZE],
                               bool *ret_outdated, struct cella_error *error);
 };

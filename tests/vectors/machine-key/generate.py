@@ -26,14 +26,14 @@ def hkdf(secret, info, size):
 
 
 def main():
-    info = struct.pack("<HHHH", 1, POLICY, SVN, 0) + CPUSVN + struct.pack("<QQII", FLAGS_MASK, XFRM_MASK, MISC_MASK, 0)
-    info += KEY_ID
+    info = struct.pack("<HHHH", 1, POLICY, SVN, PRODUCT) + CPUSVN + struct.pack("<QQII", FLAGS_MASK, XFRM_MASK, MISC_MASK, 0)
+    info += KEY_ID + struct.pack("<Q", FLAGS & FLAGS_MASK) + MRSIGNER
     masks = struct.pack("<QQ", FLAGS_MASK, XFRM_MASK)
     dependencies = struct.pack("<HHHHH", 4, POLICY, PRODUCT, SVN, 0)
     dependencies += struct.pack("<II", 0 & MISC_MASK, ~MISC_MASK & 0xFFFFFFFF)
     dependencies += struct.pack("<QQ", FLAGS & (FLAGS_MASK | 3), XFRM & XFRM_MASK) + masks
     dependencies += bytes(32) + MRSIGNER + KEY_ID + CPUSVN + bytes(64)
-    assert len(info) == 80 and len(dependencies) == 226
+    assert len(info) == 120 and len(dependencies) == 226
     sealing = hkdf(FUSE, b"cella sim 1 egetkey\0" + dependencies, 16)
     root = hkdf(sealing, b"cella/vault/machine-key/1\0" + info, 32)
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "example.txt"), "w", encoding="ascii") as file:
