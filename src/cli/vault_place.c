@@ -77,9 +77,9 @@ static void walk_records(const struct cella_disk *disk, struct cella_disk_file *
     uint8_t bytes[CELLA_RECORD_HEADER_SIZE];
     struct cella_record_header header;
     uint64_t offset = CELLA_SEGMENT_HEADER_SIZE;
-    size_t got = 0;
-    while (disk->read(disk->context, file, offset, bytes, sizeof bytes, &got, NULL) == CELLA_OK &&
-           cella_record_header_parse(journal, CELLA_BYTES(bytes, got), &header) == CELLA_OK &&
+    struct cella_disk_span span = {.out = bytes, .size = sizeof bytes};
+    while (disk->read(disk->context, file, offset, &span, NULL) == CELLA_OK &&
+           cella_record_header_parse(journal, CELLA_BYTES(bytes, span.got), &header) == CELLA_OK &&
            header.offset == offset && header.version == vault->version + 1) {
         vault->version = header.version;
         vault->epoch = header.epoch;
@@ -93,13 +93,13 @@ static void look_at_segment(const struct cella_disk *disk, struct cli_vault *vau
     uint8_t header[CELLA_SEGMENT_HEADER_SIZE];
     struct cella_journal journal = {.offset = 0};
     struct cella_disk_file *file = NULL;
-    size_t got = 0;
+    struct cella_disk_span span = {.out = header, .size = sizeof header};
     cella_storage_name((struct cella_store_file){CELLA_STORE_SEGMENT, vault->last_segment}, name);
     if (disk->open(disk->context, name, CELLA_DISK_READ, &file, NULL) != CELLA_OK)
         return;
     struct cella_bytes bytes = CELLA_BYTES(header, sizeof header);
-    if (disk->read(disk->context, file, 0, header, sizeof header, &got, NULL) == CELLA_OK &&
-        got == sizeof header && cella_segment_parse(bytes, &journal.segment, NULL) == CELLA_OK) {
+    if (disk->read(disk->context, file, 0, &span, NULL) == CELLA_OK && span.got == sizeof header &&
+        cella_segment_parse(bytes, &journal.segment, NULL) == CELLA_OK) {
         memcpy(journal.header_digest, header + sizeof header - CELLA_DIGEST_SIZE, CELLA_DIGEST_SIZE);
         vault->lineage = journal.segment.lineage;
         vault->epoch = journal.segment.after.epoch;

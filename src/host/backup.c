@@ -142,8 +142,9 @@ static enum cella_status used_size(struct making *making, const struct source *s
     bool zeros = source->entry.file.kind == CELLA_STORE_SEGMENT;
     while (status == CELLA_OK && zeros && size > 0) {
         size_t count = size < PIECE ? (size_t)size : PIECE;
-        size_t got = 0;
-        status = disk->read(disk->context, source->file, size - count, making->piece, count, &got, error);
+        struct cella_disk_span span = {.out = making->piece, .size = count};
+        status = disk->read(disk->context, source->file, size - count, &span, error);
+        size_t got = span.got;
         while (got > 0 && making->piece[got - 1] == 0)
             got--;
         zeros = got == 0;
@@ -196,11 +197,11 @@ static enum cella_status copy_content(struct making *making, const struct source
     enum cella_status status = CELLA_OK;
     for (uint64_t at = 0; at < size && status == CELLA_OK;) {
         size_t count = size - at < PIECE ? (size_t)(size - at) : PIECE;
-        size_t got = 0;
-        status = disk->read(disk->context, source->file, at, making->piece, count, &got, error);
+        struct cella_disk_span span = {.out = making->piece, .size = count};
+        status = disk->read(disk->context, source->file, at, &span, error);
         if (status != CELLA_OK)
             break;
-        memset(making->piece + got, 0, count - got);
+        memset(making->piece + span.got, 0, count - span.got);
         cella_sha256_update(hash, making->piece, count);
         status = emit(making, making->piece, count, error);
         at += count;

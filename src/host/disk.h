@@ -11,6 +11,13 @@
 /* An open file; the disk's own. */
 struct cella_disk_file;
 
+/* Where a read goes. */
+struct cella_disk_span {
+    uint8_t *out;
+    size_t size; /* bytes of room */
+    size_t got;  /* of them filled; set on success */
+};
+
 enum cella_disk_open {
     CELLA_DISK_READ,   /* an existing file, for reading */
     CELLA_DISK_WRITE,  /* an existing file, for reading and writing */
@@ -28,9 +35,9 @@ struct cella_disk {
     void (*close)(void *context, struct cella_disk_file *file);
     enum cella_status (*size)(void *context, struct cella_disk_file *file, uint64_t *ret_size,
                               struct cella_error *error);
-    /* Up to `size` bytes; fewer only at the end of the file. */
-    enum cella_status (*read)(void *context, struct cella_disk_file *file, uint64_t offset, uint8_t *out,
-                              size_t size, size_t *ret_size, struct cella_error *error);
+    /* Fills the span; less only at the end of the file. */
+    enum cella_status (*read)(void *context, struct cella_disk_file *file, uint64_t offset,
+                              struct cella_disk_span *span, struct cella_error *error);
     /* All bytes or a failure. `durable`: they, and the file's size, outlive a crash when this returns;
      * nothing is said of earlier writes that were not. */
     enum cella_status (*write)(void *context, struct cella_disk_file *file, uint64_t offset,

@@ -96,11 +96,11 @@ static enum cella_status file_size(void *context, struct cella_disk_file *file, 
     return CELLA_OK;
 }
 
-static enum cella_status read_file(void *context, struct cella_disk_file *file, uint64_t offset, uint8_t *out,
-                                   size_t size, size_t *ret_size, struct cella_error *error) {
+static enum cella_status read_file(void *context, struct cella_disk_file *file, uint64_t offset,
+                                   struct cella_disk_span *span, struct cella_error *error) {
     size_t at = 0;
-    while (at < size) {
-        ssize_t count = pread(file->fd, out + at, size - at, (off_t)(offset + at));
+    while (at < span->size) {
+        ssize_t count = pread(file->fd, span->out + at, span->size - at, (off_t)(offset + at));
         if (count < 0 && errno == EINTR)
             continue;
         if (count < 0)
@@ -109,7 +109,7 @@ static enum cella_status read_file(void *context, struct cella_disk_file *file, 
             break;
         at += (size_t)count;
     }
-    *ret_size = at;
+    span->got = at;
     return CELLA_OK;
 }
 

@@ -128,11 +128,11 @@ static void handle_read(struct cella_instance *instance, uint64_t id, struct cel
         return;
     }
     uint8_t *out = malloc(size + 1);
-    size_t got = 0;
+    struct cella_disk_span span = {.out = out, .size = size};
     enum cella_status status = CELLA_NO_MEMORY;
     if (out != NULL)
-        status = cella_storage_read(instance->storage, file, offset, out, size, &got, NULL);
-    answer_thread(instance, thread, id, status, CELLA_BYTES(out, got));
+        status = cella_storage_read(instance->storage, file, offset, &span, NULL);
+    answer_thread(instance, thread, id, status, CELLA_BYTES(out, status == CELLA_OK ? span.got : 0));
     free(out);
     __atomic_fetch_add(&instance->store_steps, 1, __ATOMIC_RELAXED);
 }

@@ -271,15 +271,10 @@ void cella_storage_close(struct cella_storage *storage) {
     free(storage);
 }
 
-/* Where a read goes. */
-struct read_span {
-    uint8_t *out;
-    size_t size, got;
-};
-
 /* A file that is not being written stays open for the next read. */
 static enum cella_status read_closed(struct cella_storage *storage, struct cella_store_file file,
-                                     uint64_t offset, struct read_span *span, struct cella_error *error) {
+                                     uint64_t offset, struct cella_disk_span *span,
+                                     struct cella_error *error) {
     const struct cella_disk *disk = storage->disk;
     enum cella_status status = CELLA_OK;
     pthread_mutex_lock(&storage->read_lock);
@@ -293,14 +288,13 @@ static enum cella_status read_closed(struct cella_storage *storage, struct cella
         status = disk->open(disk->context, name, CELLA_DISK_READ, &storage->reading, error);
     }
     if (status == CELLA_OK)
-        status =
-            disk->read(disk->context, storage->reading, offset, span->out, span->size, &span->got, error);
+        status = disk->read(disk->context, storage->reading, offset, span, error);
     pthread_mutex_unlock(&storage->read_lock);
     return status;
 }
 
 /* Puts what is not written yet over what the disk gave. */
-static void overlay(struct read_span *span, uint64_t offset, const struct storage_pending *pending) {
+static void overlay(struct cella_disk_span *span, uint64_t offset, const struct storage_pending *pending) {
     uint64_t end = pending->offset + pending->size;
     if (end <= offset || pending->offset >= offset + span->size)
         return;
@@ -315,29 +309,27 @@ static void overlay(struct read_span *span, uint64_t offset, const struct storag
 }
 
 enum cella_status cella_storage_read(struct cella_storage *storage, struct cella_store_file file,
-                                     uint64_t offset, uint8_t *out, size_t size, size_t *ret_size,
+                                     uint64_t offset, struct cella_disk_span *span,
                                      struct cella_error *error) {
+    const struct cella_disk *disk = storage->disk;
     struct storage_lane *lane = cella_storage_lane(storage, file.kind);
-    struct read_span span = {.out = out, .size = size};
     enum cella_status status = CELLA_OK;
+    span->got = 0;
     pthread_mutex_lock(&lane->lock);
     struct storage_file *open = cella_storage_find(lane, file);
     /* What has no name yet is not there for anyone; but a segment and the history are there at once. */
     bool queued = open != NULL && !open->gave_up &&
                   (open->named || file.kind == CELLA_STORE_SEGMENT || file.kind == CELLA_STORE_HISTORY);
     if (queued && open->handle != NULL)
-        status =
-            storage->disk->read(storage->disk->context, open->handle, offset, out, size, &span.got, error);
+        status = disk->read(disk->context, open->handle, offset, span, error);
     else
-        status = read_closed(storage, file, offset, &span, error);
+        status = read_closed(storage, file, offset, span, error);
     if (queued && status == CELLA_NOT_FOUND)
         status = CELLA_OK;
     for (const struct storage_pending *pending = queued ? open->first : NULL;
          pending != NULL && status == CELLA_OK; pending = pending->next)
-        overlay(&span, offset, pending);
+        overlay(span, offset, pending);
     pthread_mutex_unlock(&lane->lock);
-    if (status == CELLA_OK)
-        *ret_size = span.got;
     return status;
 }
 

@@ -46,10 +46,10 @@ void cella_storage_close(struct cella_storage *storage);
 enum cella_status cella_storage_list(struct cella_storage *storage,
                                      void (*visit)(void *visitor, const struct cella_store_entry *entry),
                                      void *visitor, struct cella_error *error);
-/* Reads what was written, also what is still queued; fewer bytes only at the end of the file.
+/* Reads what was written, also what is still queued; less than the span only at the end of the file.
  * CELLA_NOT_FOUND, CELLA_STORAGE_IO. */
 enum cella_status cella_storage_read(struct cella_storage *storage, struct cella_store_file file,
-                                     uint64_t offset, uint8_t *out, size_t size, size_t *ret_size,
+                                     uint64_t offset, struct cella_disk_span *span,
                                      struct cella_error *error);
 
 struct cella_storage_write {

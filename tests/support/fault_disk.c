@@ -343,8 +343,8 @@ static enum cella_status disk_size(void *context, struct cella_disk_file *file, 
     return CELLA_OK;
 }
 
-static enum cella_status disk_read(void *context, struct cella_disk_file *file, uint64_t offset, uint8_t *out,
-                                   size_t size, size_t *ret_size, struct cella_error *error) {
+static enum cella_status disk_read(void *context, struct cella_disk_file *file, uint64_t offset,
+                                   struct cella_disk_span *span, struct cella_error *error) {
     struct fault_disk *disk = context;
     pthread_mutex_lock(&disk->lock);
     enum cella_status status = CELLA_OK;
@@ -358,12 +358,12 @@ static enum cella_status disk_read(void *context, struct cella_disk_file *file, 
     if (status == CELLA_OK) {
         size_t all = file->inode->cache.size;
         size_t there = offset >= all ? 0 : all - (size_t)offset;
-        size_t count = there < size ? there : size;
+        size_t count = there < span->size ? there : span->size;
         if (fault == FAULT_SHORT)
             count = (size_t)choose(disk, count);
         if (count > 0)
-            memcpy(out, file->inode->cache.data + offset, count);
-        *ret_size = count;
+            memcpy(span->out, file->inode->cache.data + offset, count);
+        span->got = count;
     }
     pthread_mutex_unlock(&disk->lock);
     return status;

@@ -140,9 +140,9 @@ static void note(void *visitor, const char *name, uint64_t size) {
     assert_true(size > 0 && size % 512 == 0);
     for (uint64_t i = 0; i < size / 512; i++) {
         uint8_t bytes[512], expected[512];
-        size_t got = 0;
+        struct cella_disk_span span = {.out = bytes, .size = sizeof bytes};
         record_of(file.number, i, expected);
-        assert_status(disk->read(disk->context, opened, 512 * i, bytes, 512, &got, NULL), CELLA_OK);
+        assert_status(disk->read(disk->context, opened, 512 * i, &span, NULL), CELLA_OK);
         assert_memory_equal(bytes, expected, 512);
     }
     disk->close(disk->context, opened);

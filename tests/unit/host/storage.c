@@ -135,17 +135,16 @@ static void put_well(struct piece piece) {
 
 static struct cella_bytes get(struct cella_store_file file, uint64_t offset, size_t size) {
     static uint8_t buffer[CELLA_STORAGE_READ_MAX];
-    size_t got = 0;
+    struct cella_disk_span span = {.out = buffer, .size = size};
     struct cella_error error = {.message = ""};
-    assert_status(cella_storage_read(storage, file, offset, buffer, size, &got, &error), CELLA_OK);
-    return CELLA_BYTES(buffer, got);
+    assert_status(cella_storage_read(storage, file, offset, &span, &error), CELLA_OK);
+    return CELLA_BYTES(buffer, span.got);
 }
 
 static enum cella_status get_status(struct cella_store_file file) {
     uint8_t byte;
-    size_t got;
-    struct cella_error error = {.message = ""};
-    return cella_storage_read(storage, file, 0, &byte, 1, &got, &error);
+    struct cella_disk_span span = {.out = &byte, .size = 1};
+    return cella_storage_read(storage, file, 0, &span, NULL);
 }
 
 struct listed {
@@ -598,8 +597,8 @@ static uint64_t live(void) {
 
 static bool is_there(struct cella_store_file file, uint64_t offset) {
     uint8_t buffer[1024];
-    size_t got = 0;
-    return cella_storage_read(storage, file, offset, buffer, 1024, &got, NULL) == CELLA_OK && got == 1024 &&
+    struct cella_disk_span span = {.out = buffer, .size = sizeof buffer};
+    return cella_storage_read(storage, file, offset, &span, NULL) == CELLA_OK && span.got == sizeof buffer &&
            memcmp(buffer, test_pattern(1024, 1).data, 1024) == 0;
 }
 
@@ -750,8 +749,7 @@ static void nothing_is_renamed_over_what_is_there(void **state) {
     const struct cella_disk *disk = cella_disk_posix_disk(posix);
     assert_status(disk->rename(disk->context, "a", "b", &error), CELLA_EXISTS);
     assert_status(disk->rename(disk->context, "a", "c", &error), CELLA_OK);
-    assert_status(cella_disk_posix_move(posix, test_path(&folder, "vault"), &error),
-                  CELLA_EXISTS);
+    assert_status(cella_disk_posix_move(posix, test_path(&folder, "vault"), &error), CELLA_EXISTS);
     cella_disk_posix_close(posix);
     test_folder_remove(&folder);
 }
