@@ -232,6 +232,17 @@ static void the_mark_is_the_start_of_the_epoch_in_signed_heads(void **state) {
     assert_memory_equal(mark, head.epoch_start, sizeof mark);
 }
 
+static void a_replay_finds_the_mark_like_all_else(void **state) {
+    struct test_vault *vault = *state;
+    struct cella_vault_counts counts;
+    test_vault_reopen(vault);
+    put(vault, "a");
+    cella_vault_count(vault->vault, &counts);
+    test_vault_close(vault);
+    assert_status(test_vault_check(vault), CELLA_OK);
+    assert_int_equal(vault->report.state_size, counts.state_size);
+}
+
 static void the_mark_outlives_the_segment_of_its_intent(void **state) {
     struct test_vault vault, copy;
     char key[16];
@@ -364,6 +375,51 @@ static void a_copy_made_between_intent_and_acquire_is_found_by_clients(void **st
     forget_copy(&copy);
 }
 
+/* While a start reads, the one before it takes the epoch and goes on, in a segment that was there already. */
+struct overtaking {
+    struct test_store *store;
+    struct cella_bytes segment;
+    uint64_t *epoch;
+    unsigned reads;
+};
+
+static enum test_fault overtake(void *context, uint64_t number, enum test_operation operation,
+                                const struct cella_store_write *write, enum cella_status *ret_status) {
+    struct overtaking *overtaking = context;
+    if (operation != TEST_READ || ++overtaking->reads != 2) /* the first is the genesis, then the register */
+        return TEST_FAULT_NONE;
+    test_store_put(overtaking->store, CELLA_STORE_SEGMENT, 2, overtaking->segment);
+    *overtaking->epoch = 2;
+    return TEST_FAULT_NONE;
+}
+
+static void a_start_that_is_overtaken_while_it_reads_does_not_blame_the_machine(void **state) {
+    struct test_vault *vault = *state, copy;
+    static uint8_t ahead[1 << 16], beside[1 << 16];
+    struct moment moment = {.vault = vault, .other = &copy};
+    test_vault_close(vault);
+    assert_status(open_at(&moment, copy_it), CELLA_OK);
+    struct cella_bytes intended = test_store_file(copy.store, CELLA_STORE_SEGMENT, 2);
+    struct cella_bytes owned = test_store_file(vault->store, CELLA_STORE_SEGMENT, 2);
+    assert_true(intended.size < owned.size && owned.size < sizeof ahead);
+    /* The host writes zeros ahead of a segment. */
+    memcpy(ahead, owned.data, owned.size);
+    memcpy(beside, intended.data, intended.size);
+    test_store_put(copy.store, CELLA_STORE_SEGMENT, 2, CELLA_BYTES(beside, sizeof beside));
+    struct overtaking overtaking = {.store = copy.store,
+                                    .segment = CELLA_BYTES(ahead, sizeof ahead),
+                                    .epoch = test_machine_register(&vault->machine, vault->report.vault_id)};
+    *overtaking.epoch = 1;
+    test_store_plan(copy.store, overtake, &overtaking);
+    assert_status(test_vault_open(&copy), CELLA_FENCED);
+    test_store_plan(copy.store, NULL, NULL);
+    /* What it would be without a second start. */
+    *overtaking.epoch = 1;
+    assert_status(test_vault_open(&copy), CELLA_VAULT_REWOUND);
+    *overtaking.epoch = 2;
+    forget_copy(&copy);
+}
+
 /* A machine that was copied, and both took the same epoch. */
 static void the_same_epoch_with_another_mark_is_stale(void **state) {
     struct test_vault *vault = *state, copy;
@@ -448,11 +504,13 @@ int main(void) {
         WITH_VAULT(an_intent_of_which_nothing_came_is_dropped_and_counted),
         WITH_VAULT(an_intent_that_was_taken_is_part_of_the_history),
         WITH_VAULT(the_mark_is_the_start_of_the_epoch_in_signed_heads),
+        WITH_VAULT(a_replay_finds_the_mark_like_all_else),
         cmocka_unit_test(the_mark_outlives_the_segment_of_its_intent),
         WITH_VAULT(of_two_starts_on_two_copies_one_becomes_the_owner),
         cmocka_unit_test(of_two_starts_on_one_disk_the_owner_loses_nothing),
         WITH_VAULT(a_start_that_comes_to_nothing_beside_a_running_owner_takes_nothing_from_it),
         WITH_VAULT(a_copy_made_between_intent_and_acquire_is_found_by_clients),
+        WITH_VAULT(a_start_that_is_overtaken_while_it_reads_does_not_blame_the_machine),
         WITH_VAULT(the_same_epoch_with_another_mark_is_stale),
         WITH_VAULT(a_restore_that_is_killed_between_two_steps_of_the_register_goes_on),
         cmocka_unit_test(two_copies_with_one_restore_do_not_both_carry_it_out),
