@@ -76,7 +76,7 @@ enum cella_status cella_vault_create(const struct cella_vault_options *options,
 /* Opens an existing vault as its next owner: snapshot, journal, verification, intent, next epoch. Overwrites
  * nothing and mints nothing anew, whatever is missing. `ret_report` is filled as far as it came also on
  * failure. CELLA_VAULT_MISSING: genesis or journal are not there. CELLA_VAULT_OTHER_MACHINE,
- * CELLA_VAULT_OTHER_SIGNER: nothing opens with this machine's keys. CELLA_VAULT_OTHER: a file of another
+ * CELLA_VAULT_OTHER_SIGNER: sealed on another machine, for another image. CELLA_VAULT_OTHER: a file of another
  * vault lies here. CELLA_VAULT_STALE: the register was taken with newer bytes or another copy.
  * CELLA_VAULT_REWOUND: the register is behind the state. CELLA_VAULT_DAMAGED: bytes were changed or are
  * missing in the middle. CELLA_VAULT_SPLICED: records that are genuine do not belong together.

@@ -318,6 +318,12 @@ static enum cella_status try_first_record(struct cella_vault_load *load,
     enum cella_status status = cella_vault_open_segment(load, found, &stream, &journal);
     if (status == CELLA_AUTHENTICATION)
         return CELLA_OK;
+    /* An update is no remedy where the vault was not made. */
+    if (status == CELLA_KEY_CPU_SVN && !load->has_register)
+        return cella_fail(
+            load->error, CELLA_VAULT_OTHER_MACHINE,
+            "it was sealed at a newer platform version than this machine's, and the machine does "
+            "not count for it");
     if (status != CELLA_OK)
         return status;
     found->state = SEGMENT_EMPTY;
@@ -334,14 +340,15 @@ static enum cella_status try_first_record(struct cella_vault_load *load,
     return status;
 }
 
-/* Nothing opens: whose could it be? The register belongs to a signer and product on one machine, the keys to
- * the machine and either the signer and product or the code itself (see docs/vault.md). */
+/* Nothing opens, though the source of keys did not call it another image's: then it is another machine's, or
+ * headers were changed (see docs/vault.md). */
 static enum cella_status nothing_opens(struct cella_vault_load *load) {
     for (size_t i = 0; i < load->segment_count; i++)
         if (load->segments[i].state == SEGMENT_FOREIGN)
             return load->has_register
-                       ? cella_fail(load->error, CELLA_VAULT_OTHER_SIGNER,
-                                    "this machine counts for the vault, but its keys do not open it")
+                       ? cella_fail(load->error, CELLA_VAULT_DAMAGED,
+                                    "this machine counts for the vault, but no segment's header opens with "
+                                    "its keys")
                        : cella_fail(load->error, CELLA_VAULT_OTHER_MACHINE,
                                     "nothing in it opens with this machine's keys, and the machine does not "
                                     "count for it");

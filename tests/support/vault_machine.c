@@ -4,12 +4,13 @@
 #include "crypto/hash.h"
 #include <string.h>
 
-enum { INFO_SIZE = 12 };
+/* Version, number, signer. */
+enum { INFO_SIZE = 13, INFO_SIGNER = 12 };
 
 static void derive(const struct test_machine *machine, const uint8_t info[INFO_SIZE],
                    uint8_t ret_key[CELLA_ROOT_KEY_SIZE]) {
-    uint8_t input[2 + INFO_SIZE] = {machine->fuse, machine->signer};
-    memcpy(input + 2, info, INFO_SIZE);
+    uint8_t input[1 + INFO_SIZE] = {machine->fuse};
+    memcpy(input + 1, info, INFO_SIZE);
     cella_sha256(input, sizeof input, ret_key);
 }
 
@@ -21,6 +22,7 @@ static enum cella_status make(void *context, struct cella_key_info *ret_info,
     ret_info->size = INFO_SIZE;
     memcpy(ret_info->data, &version, 4);
     memcpy(ret_info->data + 4, &number, 8);
+    ret_info->data[INFO_SIGNER] = machine->signer;
     derive(machine, ret_info->data, ret_key);
     return CELLA_OK;
 }
@@ -32,6 +34,9 @@ static enum cella_status open_key(void *context, struct cella_bytes info,
     uint32_t version;
     if (info.size != INFO_SIZE)
         return CELLA_DAMAGED;
+    if (info.data[INFO_SIGNER] != machine->signer)
+        return cella_fail(error, CELLA_VAULT_OTHER_SIGNER, "sealed for signer %u",
+                          (unsigned)info.data[INFO_SIGNER]);
     memcpy(&version, info.data, 4);
     if (version > machine->version)
         return cella_fail(error, CELLA_KEY_CPU_SVN, "sealed by platform version %u", (unsigned)version);

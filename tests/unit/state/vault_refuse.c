@@ -47,18 +47,27 @@ static void another_machine_cannot_open_it(void **state) {
     assert_status(test_vault_open(vault), CELLA_OK);
 }
 
-static void another_key_policy_cannot_open_it(void **state) {
+static void a_vault_of_which_no_header_opens_is_damaged_where_the_machine_counts_for_it(void **state) {
     struct test_vault *vault = *state;
     test_vault_close(vault);
-    vault->machine.fuse = 2; /* the machine still counts for the vault */
-    assert_refused(vault, CELLA_VAULT_OTHER_SIGNER);
+    vault->machine.fuse = 2;
+    assert_refused(vault, CELLA_VAULT_DAMAGED);
+}
+
+static void a_newer_version_is_the_reason_only_where_the_machine_counts_for_it(void **state) {
+    struct test_vault *vault = *state;
+    test_vault_close(vault);
+    vault->machine.version = 0;
+    assert_refused(vault, CELLA_KEY_CPU_SVN);
+    vault->machine.register_count = 0;
+    assert_refused(vault, CELLA_VAULT_OTHER_MACHINE);
 }
 
 static void another_signer_cannot_open_it(void **state) {
     struct test_vault *vault = *state;
     test_vault_close(vault);
     vault->machine.signer = 2;
-    assert_refused(vault, CELLA_VAULT_OTHER_MACHINE); /* the register is the signer's, too */
+    assert_refused(vault, CELLA_VAULT_OTHER_SIGNER);
 }
 
 static void files_of_another_vault_are_named_so(void **state) {
@@ -349,7 +358,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         USED(without_genesis_or_journal_the_vault_is_missing),
         USED(another_machine_cannot_open_it),
-        USED(another_key_policy_cannot_open_it),
+        USED(a_vault_of_which_no_header_opens_is_damaged_where_the_machine_counts_for_it),
+        USED(a_newer_version_is_the_reason_only_where_the_machine_counts_for_it),
         USED(another_signer_cannot_open_it),
         USED(files_of_another_vault_are_named_so),
         USED(an_older_copy_is_stale_once_a_newer_owner_was_there),
