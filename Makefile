@@ -4,6 +4,7 @@
 SHELL := /bin/sh
 PREFIX ?= /usr/local
 SECONDS ?= 60
+SEEDS ?= 20
 ONLY ?=
 
 help: ## this list
@@ -35,6 +36,12 @@ asan: ## run the unit tests of the host side under sanitizers
 	@scripts/install-packages build test
 	@scripts/test asan
 
+torture: ## torture a vault on a disk that fails, for SEEDS=20 workloads
+	@scripts/install-packages build test
+	@cmake --preset dev >/dev/null
+	@cmake --build --preset dev --target torture
+	@build/dev/bin/torture --seeds $(SEEDS) --pairs 5000
+
 fuzz: ## fuzz every target for SECONDS=60; ONLY=name runs one
 	@scripts/install-packages build test
 	@scripts/test fuzz $(SECONDS) $(ONLY)
@@ -55,4 +62,4 @@ clean: ## remove build/
 	rm -rf build
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build release bench asan fuzz lint docs install clean
+.PHONY: help demo test build release bench asan torture fuzz lint docs install clean

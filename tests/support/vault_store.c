@@ -578,7 +578,8 @@ void test_store_put(struct test_store *store, enum cella_store_kind kind, uint64
     test_store_delete(store, kind, number);
     struct file *file = add(store, name);
     resize(file, bytes.size);
-    memcpy(file->data, data, bytes.size);
+    if (bytes.size > 0)
+        memcpy(file->data, data, bytes.size);
     mark_dirty(file, 0, bytes.size);
     file->whole = true;
     make_durable(store, file);
