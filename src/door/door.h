@@ -37,6 +37,14 @@ enum cella_frame_type {
 #undef CELLA_DOOR_ROW
 };
 
+/* What START says about the vault. Numbers are part of the format. */
+enum cella_vault_mode {
+    CELLA_VAULT_MODE_NONE = 0,
+    CELLA_VAULT_MODE_OPEN = 1,
+    CELLA_VAULT_MODE_CREATE = 2, /* there is nothing at all: make one */
+    CELLA_VAULT_MODE_CHECK = 3,  /* read and verify, change nothing, end */
+};
+
 /* Phases of an instance, as bits for the table. */
 enum cella_door_phase { CELLA_PHASE_STARTING = 1, CELLA_PHASE_SERVING = 2, CELLA_PHASE_CLOSING = 4 };
 

@@ -13,14 +13,6 @@
 #include <cella/enclave.h>
 #include <pthread.h>
 
-/* What START says about the vault. Numbers are part of the door's format. */
-enum cella_vault_mode {
-    CELLA_VAULT_MODE_NONE = 0,
-    CELLA_VAULT_MODE_OPEN = 1,
-    CELLA_VAULT_MODE_CREATE = 2,
-    CELLA_VAULT_MODE_CHECK = 3,
-};
-
 /* Work that follows a commit. */
 struct cella_after;
 

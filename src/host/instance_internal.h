@@ -25,14 +25,6 @@ enum {
     INSTANCE_SPINS_WRITTEN = 3000,
 };
 
-/* What START says about the vault. */
-enum instance_vault_mode {
-    INSTANCE_VAULT_NONE = 0,
-    INSTANCE_VAULT_OPEN = 1,
-    INSTANCE_VAULT_CREATE = 2, /* there is no folder at all: make a vault */
-    INSTANCE_VAULT_CHECK = 3,  /* read and verify, change nothing, end */
-};
-
 enum instance_state { INSTANCE_STARTING, INSTANCE_SERVING, INSTANCE_CLOSING, INSTANCE_ENDED };
 
 /* A request under way. Its frame id is generation << 16 | slot + 1, so that a stale answer finds nothing. */
@@ -105,7 +97,7 @@ struct cella_instance {
 
     bool checks;      /* it is started to check its vault */
     char *vault_path; /* NULL: none */
-    enum instance_vault_mode vault_mode;
+    enum cella_vault_mode vault_mode;
     struct cella_disk_posix *vault_folder;
     struct cella_storage *storage; /* NULL: no vault */
     uint32_t store_steps;          /* reads that were served; changed without a lock, as the three below */

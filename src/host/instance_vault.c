@@ -15,10 +15,10 @@ static void on_changed(void *context, enum cella_status status, const char *mess
 /* Only a folder that is not there at all is made. */
 static enum cella_status open_or_make(struct cella_instance *instance, struct cella_error *error) {
     struct stat info;
-    instance->vault_mode = instance->checks ? INSTANCE_VAULT_CHECK : INSTANCE_VAULT_OPEN;
+    instance->vault_mode = instance->checks ? CELLA_VAULT_MODE_CHECK : CELLA_VAULT_MODE_OPEN;
     if (!instance->checks && lstat(instance->vault_path, &info) != 0)
-        instance->vault_mode = INSTANCE_VAULT_CREATE;
-    if (instance->vault_mode == INSTANCE_VAULT_CREATE)
+        instance->vault_mode = CELLA_VAULT_MODE_CREATE;
+    if (instance->vault_mode == CELLA_VAULT_MODE_CREATE)
         return cella_storage_make_new(instance->vault_path, &instance->vault_folder, error);
     return cella_disk_posix_open(instance->vault_path, CELLA_DISK_FOLDER_OPEN, &instance->vault_folder,
                                  error);
@@ -46,7 +46,7 @@ enum cella_status cella_instance_open_vault(struct cella_instance *instance, uns
 }
 
 enum cella_status cella_instance_settle_vault(struct cella_instance *instance, struct cella_error *error) {
-    if (instance->vault_mode != INSTANCE_VAULT_CREATE)
+    if (instance->vault_mode != CELLA_VAULT_MODE_CREATE)
         return CELLA_OK;
     return cella_disk_posix_move(instance->vault_folder, instance->vault_path, error);
 }
