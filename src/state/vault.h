@@ -76,8 +76,8 @@ enum cella_status cella_vault_create(const struct cella_vault_options *options,
 /* Opens an existing vault as its next owner: snapshot, journal, verification, intent, next epoch. Overwrites
  * nothing and mints nothing anew, whatever is missing. `ret_report` is filled as far as it came also on
  * failure. CELLA_VAULT_MISSING: genesis or journal are not there. CELLA_VAULT_OTHER_MACHINE,
- * CELLA_VAULT_OTHER_SIGNER: sealed on another machine, for another image. CELLA_VAULT_OTHER: a file of another
- * vault lies here. CELLA_VAULT_STALE: the register was taken with newer bytes or another copy.
+ * CELLA_VAULT_OTHER_SIGNER: sealed on another machine, for another image. CELLA_VAULT_OTHER: a file of
+ * another vault lies here. CELLA_VAULT_STALE: the register was taken with newer bytes or another copy.
  * CELLA_VAULT_REWOUND: the register is behind the state. CELLA_VAULT_DAMAGED: bytes were changed or are
  * missing in the middle. CELLA_VAULT_SPLICED: records that are genuine do not belong together.
  * CELLA_VAULT_STOPPED: it was stopped by proof of a fork. CELLA_VAULT_RESTORE: a restore file is there and
@@ -85,7 +85,8 @@ enum cella_status cella_vault_create(const struct cella_vault_options *options,
  * CELLA_NEWER_FORMAT. CELLA_FENCED: another instance took it in the same moment. */
 enum cella_status cella_vault_open(const struct cella_vault_options *options, struct cella_vault **ret_vault,
                                    struct cella_vault_report *ret_report, struct cella_error *error);
-/* Reads and verifies everything as open does, and changes nothing: no epoch is taken. */
+/* Reads and verifies everything as open does, and the stored history besides (CELLA_HISTORY_DAMAGED: the
+ * vault opens, but clients that were away for long get no proofs), and changes nothing: no epoch is taken. */
 enum cella_status cella_vault_check(const struct cella_vault_options *options,
                                     struct cella_vault_report *ret_report, struct cella_error *error);
 

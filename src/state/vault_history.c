@@ -95,14 +95,17 @@ static enum cella_status read_page(struct cella_vault *vault, uint64_t first,
         vault->next_page = (vault->next_page + 1) % VAULT_PAGES;
     }
     page->count = 0;
-    size_t size = 0;
-    enum cella_status status =
-        store->read(store->context, (struct cella_store_file){.kind = CELLA_STORE_HISTORY},
-                    first * CELLA_DIGEST_SIZE, page->nodes, sizeof page->nodes, &size, error);
-    if (status == CELLA_NOT_FOUND || (status == CELLA_OK && size > sizeof page->nodes))
-        return cella_fail(error, CELLA_HISTORY_DAMAGED, "the history's file is missing or too short");
-    if (status != CELLA_OK)
-        return status;
+    size_t size = 0, got = 1;
+    /* A short read is not the end; nothing read is. */
+    for (; got > 0 && size < sizeof page->nodes; size += got) {
+        enum cella_status status = store->read(
+            store->context, (struct cella_store_file){.kind = CELLA_STORE_HISTORY},
+            first * CELLA_DIGEST_SIZE + size, page->nodes + size, sizeof page->nodes - size, &got, error);
+        if (status == CELLA_NOT_FOUND || (status == CELLA_OK && got > sizeof page->nodes - size))
+            return cella_fail(error, CELLA_HISTORY_DAMAGED, "the history's file is missing");
+        if (status != CELLA_OK)
+            return status;
+    }
     page->first = first;
     page->count = size / CELLA_DIGEST_SIZE;
     *ret_page = page;

@@ -113,6 +113,9 @@ enum cella_status cella_vault_replay(struct cella_vault_load *load);
 /* vault_base.c: the snapshot to begin with, loaded; or the beginning. Gives the first segment after it. */
 enum cella_status cella_vault_load_base(struct cella_vault_load *load, size_t *ret_first);
 
+/* vault_verify.c. CELLA_HISTORY_DAMAGED: the stored history is not that of what was replayed. */
+enum cella_status cella_vault_verify_history(struct cella_vault_load *load);
+
 /* vault_open.c */
 enum cella_status cella_vault_load_all(struct cella_vault_load *load); /* and judges it */
 void cella_vault_load_deinit(struct cella_vault_load *load);

@@ -310,6 +310,11 @@ static enum cella_status run(const struct cella_vault_options *options, struct c
     return status;
 }
 
+static enum cella_status load_and_verify(struct cella_vault_load *load) {
+    enum cella_status status = cella_vault_load_all(load);
+    return status == CELLA_OK ? cella_vault_verify_history(load) : status;
+}
+
 enum cella_status cella_vault_open(const struct cella_vault_options *options, struct cella_vault **ret_vault,
                                    struct cella_vault_report *ret_report, struct cella_error *error) {
     return run(options, ret_vault, ret_report, error, load_and_take_over);
@@ -317,5 +322,5 @@ enum cella_status cella_vault_open(const struct cella_vault_options *options, st
 
 enum cella_status cella_vault_check(const struct cella_vault_options *options,
                                     struct cella_vault_report *ret_report, struct cella_error *error) {
-    return run(options, NULL, ret_report, error, cella_vault_load_all);
+    return run(options, NULL, ret_report, error, load_and_verify);
 }

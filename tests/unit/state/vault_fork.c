@@ -113,7 +113,15 @@ static void nodes_that_do_not_verify_are_not_proven_with(void **state) {
     struct cella_bytes nodes = test_copy(test_store_file(vault->store, CELLA_STORE_HISTORY, 0));
     struct cella_bytes zeros = test_copy(nodes);
     memset((uint8_t *)(uintptr_t)zeros.data, 0, zeros.size);
+    assert_status(test_vault_check(vault), CELLA_OK);
+    test_store_put(vault->store, CELLA_STORE_HISTORY, 0, CELLA_BYTES(nodes.data, 32 * 100));
+    assert_status(test_vault_check(vault), CELLA_HISTORY_DAMAGED);
+    struct cella_bytes flipped = test_copy(nodes);
+    ((uint8_t *)(uintptr_t)flipped.data)[32 * 1000] ^= 1;
+    test_store_put(vault->store, CELLA_STORE_HISTORY, 0, flipped);
+    assert_status(test_vault_check(vault), CELLA_HISTORY_DAMAGED);
     test_store_put(vault->store, CELLA_STORE_HISTORY, 0, zeros);
+    assert_status(test_vault_check(vault), CELLA_HISTORY_DAMAGED);
     assert_status(test_vault_open(vault), CELLA_OK);
     assert_status(show(vault, &head, &claim), CELLA_HISTORY_DAMAGED);
     test_store_delete(vault->store, CELLA_STORE_HISTORY, 0);
