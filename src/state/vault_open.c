@@ -5,7 +5,7 @@
  * durable before. The state was left by that owner, or by its crash, only if this very record is the last
  * intent of its history. Intents of which nothing came are no part of the history (vault_scan.c). Otherwise,
  * if k is the last intent's epoch, c >= k: a newer owner went on from another copy (stale); c < k: the
- * register was set back. Why at most one history can be accepted: docs/vault.md. */
+ * register was set back. Why at most one history can be accepted: docs/vault-owner.md. */
 #include "base/error.h"
 #include "base/secret.h"
 #include "state/vault_load.h"
