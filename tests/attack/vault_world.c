@@ -87,7 +87,7 @@ void world_cut_file(struct world_file *file, size_t size) {
 }
 
 void world_disk_copy(struct world_disk *to, const struct world_disk *from) {
-    *to = (struct world_disk){0};
+    *to = (struct world_disk){.keeps = from->keeps};
     for (size_t i = 0; i < from->count; i++) {
         struct world_file *file = find_or_add(to, from->files[i].file);
         file->finished = from->files[i].finished;
@@ -109,7 +109,7 @@ static enum cella_status disk_list(void *context,
 }
 
 static enum cella_status disk_read(void *context, struct cella_store_file name, uint64_t offset, uint8_t *out,
-                                   size_t size, size_t *ret_size, struct cella_error *error) {
+                                   size_t size, size_t *ret_size) {
     struct world_instance *instance = context;
     struct world_disk *disk = instance->disk;
     if (instance->swap_after > 0 && ++instance->reads > instance->swap_after)
@@ -150,7 +150,7 @@ static void disk_write(void *context, uint64_t id, const struct cella_store_writ
 
 static void disk_remove(void *context, struct cella_store_file name) {
     struct world_disk *disk = ((struct world_instance *)context)->disk;
-    for (size_t i = disk->count; i-- > 0;) {
+    for (size_t i = disk->keeps ? 0 : disk->count; i-- > 0;) {
         struct cella_store_file file = disk->files[i].file;
         bool gone = file.kind == CELLA_STORE_SEGMENT    ? file.number <= name.number
                     : file.kind == CELLA_STORE_SNAPSHOT ? file.number < name.number

@@ -17,6 +17,7 @@ struct world_file {
 struct world_disk {
     struct world_file *files; /* ascending by kind and number */
     size_t count;
+    bool keeps; /* what the vault removes stays there */
 };
 void world_disk_copy(struct world_disk *to, const struct world_disk *from);
 void world_disk_free(struct world_disk *disk);
