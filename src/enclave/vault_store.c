@@ -121,14 +121,14 @@ static enum cella_status read_piece(struct cella_store_file file, uint64_t offse
 }
 
 static enum cella_status read_file(void *context, struct cella_store_file file, uint64_t offset, uint8_t *out,
-                                   size_t size, size_t *ret_size, struct cella_error *error) {
+                                   size_t size, size_t *ret_size) {
     size_t done = 0;
     while (done < size) {
         size_t step = size - done < MESSAGE_MAX ? size - done : MESSAGE_MAX;
         size_t got = 0;
         enum cella_status status = read_piece(file, offset + done, out + done, step, &got);
         if (status != CELLA_OK)
-            return cella_fail(error, status, "the host cannot read a file of the vault");
+            return status;
         done += got;
         if (got < step)
             break;

@@ -54,7 +54,7 @@ struct cella_store {
                               void *visitor, struct cella_error *error);
     /* Reads up to `size` bytes; fewer only at the end of the file. CELLA_NOT_FOUND, CELLA_STORAGE_IO. */
     enum cella_status (*read)(void *context, struct cella_store_file file, uint64_t offset, uint8_t *out,
-                              size_t size, size_t *ret_size, struct cella_error *error);
+                              size_t size, size_t *ret_size);
     /* Writes and waits. CELLA_STORAGE_FULL, CELLA_STORAGE_READ_ONLY, CELLA_STORAGE_IO. For the time before a
      * vault serves. */
     enum cella_status (*write_now)(void *context, const struct cella_store_write *write,

@@ -100,11 +100,11 @@ static enum cella_status read_page(struct cella_vault *vault, uint64_t first,
     for (; got > 0 && size < sizeof page->nodes; size += got) {
         enum cella_status status = store->read(
             store->context, (struct cella_store_file){.kind = CELLA_STORE_HISTORY},
-            first * CELLA_DIGEST_SIZE + size, page->nodes + size, sizeof page->nodes - size, &got, error);
+            first * CELLA_DIGEST_SIZE + size, page->nodes + size, sizeof page->nodes - size, &got);
         if (status == CELLA_NOT_FOUND || (status == CELLA_OK && got > sizeof page->nodes - size))
             return cella_fail(error, CELLA_HISTORY_DAMAGED, "the history's file is missing");
         if (status != CELLA_OK)
-            return status;
+            return cella_fail(error, status, "the host cannot read the vault's history");
     }
     page->first = first;
     page->count = size / CELLA_DIGEST_SIZE;

@@ -232,9 +232,9 @@ void cella_vault_snapshot_told(struct cella_vault *vault, enum cella_status stat
 void cella_vault_snapshot_history_told(struct cella_vault *vault, enum cella_status status);
 void cella_vault_snapshot_safe(struct cella_vault *vault);
 void cella_vault_snapshot_drop(struct cella_vault *vault);
-/* A new segment after the journal's head, with a key of now. */
-enum cella_status cella_vault_segment_make(struct cella_vault *vault, uint64_t number, uint64_t epoch,
-                                           const struct cella_head *after, struct cella_journal *journal,
+/* A new segment with this number and epoch after this head, with a key of now. */
+enum cella_status cella_vault_segment_make(struct cella_vault *vault, const struct cella_segment *wanted,
+                                           struct cella_journal *journal,
                                            uint8_t ret_header[CELLA_SEGMENT_HEADER_SIZE],
                                            struct cella_error *error);
 

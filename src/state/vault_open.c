@@ -149,8 +149,8 @@ static enum cella_status write_header(struct cella_vault *vault, uint64_t segmen
                                       const struct cella_head *after, struct cella_error *error) {
     const struct cella_store *store = vault->options.store;
     uint8_t header[CELLA_SEGMENT_HEADER_SIZE];
-    enum cella_status status =
-        cella_vault_segment_make(vault, segment, epoch, after, &vault->journal, header, error);
+    const struct cella_segment wanted = {.number = segment, .epoch = epoch, .after = *after};
+    enum cella_status status = cella_vault_segment_make(vault, &wanted, &vault->journal, header, error);
     if (status != CELLA_OK)
         return status;
     const struct cella_bytes part = CELLA_BYTES(header, sizeof header);

@@ -7,14 +7,14 @@
 #include "state/vault_internal.h"
 #include <string.h>
 
-enum cella_status cella_vault_segment_make(struct cella_vault *vault, uint64_t number, uint64_t epoch,
-                                           const struct cella_head *after, struct cella_journal *journal,
+enum cella_status cella_vault_segment_make(struct cella_vault *vault, const struct cella_segment *wanted,
+                                           struct cella_journal *journal,
                                            uint8_t ret_header[CELLA_SEGMENT_HEADER_SIZE],
                                            struct cella_error *error) {
     const struct cella_key_source *keys = vault->options.keys;
     uint8_t root_key[CELLA_ROOT_KEY_SIZE];
-    struct cella_segment segment = {
-        .lineage = vault->lineage, .epoch = epoch, .number = number, .after = *after};
+    struct cella_segment segment = *wanted;
+    segment.lineage = vault->lineage;
     memcpy(segment.vault_id, vault->id, sizeof segment.vault_id);
     enum cella_status status = cella_random(segment.salt, sizeof segment.salt);
     if (status != CELLA_OK)
@@ -45,15 +45,15 @@ bool cella_vault_snapshot_due(const struct cella_vault *vault) {
 
 void cella_vault_snapshot_rotate(struct cella_vault *vault) {
     uint8_t header[CELLA_SEGMENT_HEADER_SIZE];
-    uint64_t number = vault->journal.segment.number + 1;
-    if (cella_vault_segment_make(vault, number, vault->epoch, &vault->journal.head, &vault->next_journal,
-                                 header, NULL) != CELLA_OK) {
+    const struct cella_segment wanted = {
+        .number = vault->journal.segment.number + 1, .epoch = vault->epoch, .after = vault->journal.head};
+    if (cella_vault_segment_make(vault, &wanted, &vault->next_journal, header, NULL) != CELLA_OK) {
         postpone(vault);
         return;
     }
     const struct cella_bytes part = CELLA_BYTES(header, sizeof header);
     const struct cella_store_write write = {
-        .file = {.kind = CELLA_STORE_SEGMENT, .number = number},
+        .file = {.kind = CELLA_STORE_SEGMENT, .number = wanted.number},
         .flags = CELLA_STORE_FLUSH,
         .parts = &part,
         .part_count = 1,

@@ -46,9 +46,9 @@ static enum cella_status read_more(struct cella_vault_stream *stream, struct cel
         wanted = (size_t)(stream->size - at);
     size_t got = 0;
     enum cella_status status = stream->store->read(stream->store->context, stream->file, at,
-                                                   stream->window + stream->filled, wanted, &got, error);
+                                                   stream->window + stream->filled, wanted, &got);
     if (status != CELLA_OK)
-        return status;
+        return cella_fail(error, status, "the host cannot read a file of the vault");
     if (got == 0 || got > wanted)
         return cella_fail(error, CELLA_STORAGE_IO, "a file ends before byte %llu of %llu",
                           (unsigned long long)at, (unsigned long long)stream->size);

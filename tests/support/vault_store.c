@@ -342,7 +342,7 @@ static enum cella_status face_write_now(void *context, const struct cella_store_
 }
 
 static enum cella_status face_read(void *context, struct cella_store_file name, uint64_t offset, uint8_t *out,
-                                   size_t size, size_t *ret_size, struct cella_error *error) {
+                                   size_t size, size_t *ret_size) {
     struct test_store *store = context;
     enum cella_status status;
     if (store->crashed)

@@ -335,9 +335,9 @@ static enum cella_status list_lies(void *context, void (*visit)(void *, const st
 }
 
 static enum cella_status read_on(void *context, struct cella_store_file file, uint64_t offset, uint8_t *out,
-                                 size_t size, size_t *ret_size, struct cella_error *error) {
+                                 size_t size, size_t *ret_size) {
     const struct lying_list *list = context;
-    return list->honest->read(list->honest->context, file, offset, out, size, ret_size, error);
+    return list->honest->read(list->honest->context, file, offset, out, size, ret_size);
 }
 
 static void a_list_that_lies_is_refused(void **state) {

@@ -55,11 +55,10 @@ static void shared_remove(void *context, struct cella_store_file file) {
 }
 
 static enum cella_status shared_read(void *context, struct cella_store_file file, uint64_t offset,
-                                     uint8_t *out, size_t size, size_t *ret_size, struct cella_error *error) {
+                                     uint8_t *out, size_t size, size_t *ret_size) {
     struct shared *shared = context;
     pthread_mutex_lock(&shared->lock);
-    enum cella_status status =
-        shared->inner->read(shared->inner->context, file, offset, out, size, ret_size, error);
+    enum cella_status status = shared->inner->read(shared->inner->context, file, offset, out, size, ret_size);
     pthread_mutex_unlock(&shared->lock);
     return status;
 }
