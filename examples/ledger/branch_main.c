@@ -122,7 +122,8 @@ static int run_send(const struct arguments *arguments, struct cella_client *clie
                                      .batch = (unsigned)arguments->batch};
     enum cella_status status = branch_send(&feed, &progress, &error);
     free(text);
-    print_progress(&progress);
+    if (progress.batch > 0)
+        print_progress(&progress);
     if (progress.has_receipt)
         print_receipt(&progress.receipt);
     if (status == CELLA_OK) {

@@ -18,6 +18,7 @@ enum { DEMO_TEXT_SIZE = 4096, DEMO_KEY_TEXT = 2 * CELLA_CLIENT_KEY_SIZE + 1 };
 
 struct cella_http;
 struct cella_rsa;
+struct demo_ledger;
 
 /* The story so far, as JSON and on the terminal. */
 struct demo_story {
@@ -34,7 +35,7 @@ struct demo_story {
 struct demo {
     struct demo_story story;
     char folder[PATH_MAX - 256]; /* temporary */
-    char files[PATH_MAX - 256];  /* program of the enclave, template of its settings, data */
+    char files[PATH_MAX - 256];  /* for each example a folder: program, template of settings, data */
     struct demo_people people;
 
     char keys[DEMO_PARTY_COUNT][DEMO_KEY_TEXT];
@@ -48,6 +49,8 @@ struct demo {
     struct cella_host_enclave *enclave;
     char url[64];
     char *results[DEMO_PARTY_COUNT];
+
+    struct demo_ledger *ledger; /* demo_ledger.h */
 };
 
 /* --- the story (demo_story.c) --- */
@@ -55,6 +58,8 @@ struct demo {
 void demo_step(struct demo_story *story, const char *title);
 /* A line that explains. */
 void demo_fact(struct demo_story *story, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A long sentence that somebody else said, as a fact. */
+void demo_quote(struct demo_story *story, const char *sentence);
 /* A line that says what was checked; the story fails unless `held`. Returns `held`. */
 bool demo_check(struct demo_story *story, bool held, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -76,10 +81,27 @@ struct demo_path {
 struct demo_path demo_path(const struct demo *demo, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Builds the survey's image with these four keys, signs it and writes it. */
-enum cella_status demo_image_make(const struct demo *demo, char keys[DEMO_PARTY_COUNT][DEMO_KEY_TEXT],
-                                  const struct cella_rsa *signer, const char *path, uint8_t ret_code_hash[32],
-                                  struct cella_error *error);
+/* A file that comes with the demo; `example` is its folder. */
+struct demo_path demo_file(const struct demo *demo, const char *example, const char *name);
+
+/* What an image is made of: the example's program and settings, with a value for each @NAME@ in them. */
+struct demo_value {
+    const char *name;
+    const char *value;
+};
+struct demo_recipe {
+    const char *example; /* EXAMPLE/EXAMPLE.elf and EXAMPLE/enclave.conf.in */
+    const struct demo_value *values;
+    size_t value_count;
+    const struct cella_rsa *signer;
+};
+/* Builds an image, signs it and writes it. */
+enum cella_status demo_image_make(const struct demo *demo, const struct demo_recipe *recipe, const char *path,
+                                  uint8_t ret_code_hash[32], struct cella_error *error);
+/* The survey's image with these four keys. */
+enum cella_status demo_survey_make(const struct demo *demo, char keys[DEMO_PARTY_COUNT][DEMO_KEY_TEXT],
+                                   const struct cella_rsa *signer, const char *path,
+                                   uint8_t ret_code_hash[32], struct cella_error *error);
 /* Changes one byte of the program inside an image file and writes it elsewhere; with a signer it is measured
  * and signed again. */
 enum cella_status demo_image_tamper(const char *from, const struct cella_rsa *signer, const char *to,
@@ -115,5 +137,14 @@ bool demo_refuse_bad_row(struct demo *demo);
 bool demo_send_fourth(struct demo *demo);
 bool demo_check_result(struct demo *demo);
 bool demo_refuse_second_file(struct demo *demo);
+bool demo_ledger_agree(struct demo *demo);
+bool demo_ledger_open(struct demo *demo);
+bool demo_ledger_feed(struct demo *demo);
+bool demo_ledger_audit(struct demo *demo);
+bool demo_ledger_refuse_stale(struct demo *demo);
+bool demo_ledger_notice(struct demo *demo);
+bool demo_ledger_restore(struct demo *demo);
+/* Ends what the ledger's steps have started; also when they did not get that far. */
+void demo_ledger_end(struct demo *demo);
 
 #endif

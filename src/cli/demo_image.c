@@ -1,5 +1,5 @@
-/* The demo's images: the survey with the agreed keys, and the ones that a dishonest operator would like to
- * run. */
+/* The demo's images: examples with the agreed keys, and the ones that a dishonest operator would like to run.
+ * Must not: measure in another way than `cella image build` does. */
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hex.h"
@@ -24,24 +24,23 @@ struct demo_path demo_path(const struct demo *demo, const char *format, ...) {
     return path;
 }
 
+struct demo_path demo_file(const struct demo *demo, const char *example, const char *name) {
+    struct demo_path path;
+    int size = snprintf(path.text, sizeof path.text, "%s/%s/%s", demo->files, example, name);
+    CELLA_ASSERT(size > 0 && (size_t)size < sizeof path.text);
+    return path;
+}
+
 /* The value for a name between two @; NULL if there is none. */
-static const char *value_of(const char *name, size_t size, char keys[DEMO_PARTY_COUNT][DEMO_KEY_TEXT]) {
-    char expected[32];
-    if (size == strlen("SURVEY_ID") && memcmp(name, "SURVEY_ID", size) == 0)
-        return DEMO_SURVEY;
-    for (size_t i = 0; i < DEMO_PARTY_COUNT; i++) {
-        snprintf(expected, sizeof expected, "PARTY_%zu_NAME", i + 1);
-        if (size == strlen(expected) && memcmp(name, expected, size) == 0)
-            return demo_party_names[i];
-        snprintf(expected, sizeof expected, "PARTY_%zu_KEY", i + 1);
-        if (size == strlen(expected) && memcmp(name, expected, size) == 0)
-            return keys[i];
-    }
+static const char *value_of(const char *name, size_t size, const struct demo_recipe *recipe) {
+    for (size_t i = 0; i < recipe->value_count; i++)
+        if (size == strlen(recipe->values[i].name) && memcmp(name, recipe->values[i].name, size) == 0)
+            return recipe->values[i].value;
     return NULL;
 }
 
 /* Replaces every @NAME@ that is known. */
-static void fill(const char *template, char keys[DEMO_PARTY_COUNT][DEMO_KEY_TEXT], FILE *out) {
+static void fill(const char *template, const struct demo_recipe *recipe, FILE *out) {
     while (*template != '\0') {
         size_t plain = strcspn(template, "@");
         (void)fwrite(template, 1, plain, out); /* ferror() tells, at the end */
@@ -49,7 +48,7 @@ static void fill(const char *template, char keys[DEMO_PARTY_COUNT][DEMO_KEY_TEXT
         if (*template == '\0')
             return;
         size_t size = strcspn(template + 1, "@\n");
-        const char *value = value_of(template + 1, size, keys);
+        const char *value = value_of(template + 1, size, recipe);
         if (value == NULL) {
             fputc(*template ++, out);
             continue;
@@ -59,18 +58,18 @@ static void fill(const char *template, char keys[DEMO_PARTY_COUNT][DEMO_KEY_TEXT
     }
 }
 
-static enum cella_status read_settings(const struct demo *demo, char keys[DEMO_PARTY_COUNT][DEMO_KEY_TEXT],
+static enum cella_status read_settings(const struct demo *demo, const struct demo_recipe *recipe,
                                        struct cella_settings *ret_settings, struct cella_error *error) {
-    char path[PATH_MAX], *text = NULL;
+    struct demo_path path = demo_file(demo, recipe->example, "enclave.conf.in");
+    char *text = NULL;
     size_t text_size = 0, size = 0;
     uint8_t *template = NULL;
-    snprintf(path, sizeof path, "%s/enclave.conf.in", demo->files);
-    enum cella_status status = cella_file_read(path, TEMPLATE_LIMIT, &template, &size, error);
+    enum cella_status status = cella_file_read(path.text, TEMPLATE_LIMIT, &template, &size, error);
     if (status != CELLA_OK)
         return status;
     FILE *out = open_memstream(&text, &text_size);
     if (out != NULL) {
-        fill((const char *)template, keys, out);
+        fill((const char *)template, recipe, out);
         bool failed = ferror(out) != 0;
         if (fclose(out) != 0 || failed)
             text_size = 0;
@@ -106,30 +105,48 @@ static enum cella_status measure(const uint8_t *file, size_t size, uint8_t ret_c
     return status;
 }
 
-enum cella_status demo_image_make(const struct demo *demo, char keys[DEMO_PARTY_COUNT][DEMO_KEY_TEXT],
-                                  const struct cella_rsa *signer, const char *path, uint8_t ret_code_hash[32],
-                                  struct cella_error *error) {
+enum cella_status demo_image_make(const struct demo *demo, const struct demo_recipe *recipe, const char *path,
+                                  uint8_t ret_code_hash[32], struct cella_error *error) {
     struct cella_settings settings = {0};
-    char program[PATH_MAX];
+    char name[64];
     uint8_t *elf = NULL, *file = NULL;
     size_t elf_size = 0, size = 0;
-    snprintf(program, sizeof program, "%s/pay-survey.elf", demo->files);
-    enum cella_status status = read_settings(demo, keys, &settings, error);
+    snprintf(name, sizeof name, "%s.elf", recipe->example);
+    struct demo_path program = demo_file(demo, recipe->example, name);
+    enum cella_status status = read_settings(demo, recipe, &settings, error);
     if (status == CELLA_OK)
-        status = cella_file_read(program, CELLA_ELF_SIZE_LIMIT, &elf, &elf_size, error);
+        status = cella_file_read(program.text, CELLA_ELF_SIZE_LIMIT, &elf, &elf_size, error);
     if (status == CELLA_OK)
         status = cella_image_build(CELLA_BYTES(elf, elf_size), &settings, CELLA_IMAGE_DEFAULT_DATE, &file,
                                    &size, error);
     if (status == CELLA_OK)
         status = measure(file, size, ret_code_hash, error);
     if (status == CELLA_OK)
-        status = sign(file, size, signer, ret_code_hash, error);
+        status = sign(file, size, recipe->signer, ret_code_hash, error);
     if (status == CELLA_OK)
         status = cella_file_write(path, CELLA_BYTES(file, size), CELLA_FILE_PUBLIC, error);
     free(file);
     free(elf);
     cella_settings_deinit(&settings);
     return status;
+}
+
+enum cella_status demo_survey_make(const struct demo *demo, char keys[DEMO_PARTY_COUNT][DEMO_KEY_TEXT],
+                                   const struct cella_rsa *signer, const char *path,
+                                   uint8_t ret_code_hash[32], struct cella_error *error) {
+    static const char *const names[2 * DEMO_PARTY_COUNT] = {"PARTY_1_NAME", "PARTY_1_KEY",  "PARTY_2_NAME",
+                                                            "PARTY_2_KEY",  "PARTY_3_NAME", "PARTY_3_KEY",
+                                                            "PARTY_4_NAME", "PARTY_4_KEY"};
+    struct demo_value values[1 + 2 * DEMO_PARTY_COUNT] = {{"SURVEY_ID", DEMO_SURVEY}};
+    for (size_t i = 0; i < DEMO_PARTY_COUNT; i++) {
+        values[1 + 2 * i] = (struct demo_value){names[2 * i], demo_party_names[i]};
+        values[2 + 2 * i] = (struct demo_value){names[2 * i + 1], keys[i]};
+    }
+    const struct demo_recipe recipe = {.example = DEMO_ENCLAVE,
+                                       .values = values,
+                                       .value_count = sizeof values / sizeof values[0],
+                                       .signer = signer};
+    return demo_image_make(demo, &recipe, path, ret_code_hash, error);
 }
 
 /* Finds the survey's rules (three times ten) in the program and sets them to nothing, so that the smallest

@@ -79,10 +79,10 @@ static bool make_party(struct demo *demo, size_t party, const char *data) {
 
 bool demo_agree(struct demo *demo) {
     struct cella_error error = {.message = ""};
-    char data[PATH_MAX];
     struct demo_path terms = demo_path(demo, "terms.txt");
+    struct demo_path file = demo_file(demo, DEMO_ENCLAVE, "cps-earnings.csv");
+    const char *data = file.text;
     demo_step(&demo->story, "Four parties agree on a survey");
-    snprintf(data, sizeof data, "%s/cps-earnings.csv", demo->files);
     if (!demo_ok(&demo->story, demo_people_read(data, &demo->people, &error), &error, data))
         return false;
     for (size_t i = 0; i < DEMO_PARTY_COUNT; i++)

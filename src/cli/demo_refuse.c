@@ -132,7 +132,7 @@ bool demo_refuse_false_party(struct demo *demo) {
         snprintf(keys[3] + 2 * i, 3, "%02x", key[i]);
     demo_fact(&demo->story, "the host runs the same program with its own key %.16s... in the place of %s",
               keys[3], demo_party_names[3]);
-    enum cella_status status = demo_image_make(demo, keys, demo->signer, image.text, code_hash, &error);
+    enum cella_status status = demo_survey_make(demo, keys, demo->signer, image.text, code_hash, &error);
     if (!demo_ok(&demo->story, status, &error, "the false image") || !start(demo, FALSE_ENCLAVE, image.text))
         return false;
     for (size_t i = 0; i < DEMO_PARTY_COUNT; i++) {

@@ -51,9 +51,9 @@ bool demo_image(struct demo *demo) {
     demo_step(&demo->story, "An image: program, settings and signature");
     if (!demo_ok(&demo->story, cella_rsa_generate(&demo->signer), &error, "the signing key") ||
         !demo_ok(&demo->story,
-                 demo_image_make(demo, demo->keys, demo->signer, image.text, demo->code_hash, &error), &error,
-                 "the image") ||
-        !demo_ok(&demo->story, demo_image_make(demo, demo->keys, demo->signer, again.text, second, &error),
+                 demo_survey_make(demo, demo->keys, demo->signer, image.text, demo->code_hash, &error),
+                 &error, "the image") ||
+        !demo_ok(&demo->story, demo_survey_make(demo, demo->keys, demo->signer, again.text, second, &error),
                  &error, "the image"))
         return false;
     cella_hex_encode(demo->code_hash, sizeof demo->code_hash, digits);

@@ -88,6 +88,15 @@ void demo_fact(struct demo_story *story, const char *format, ...) {
     fflush(stdout);
 }
 
+void demo_quote(struct demo_story *story, const char *sentence) {
+    json_array_append_new(json_object_get(story->step, "facts"), json_string(sentence));
+    if (!story->json) {
+        printf("%*s|   ", INDENT - 1, "");
+        print_wrapped(sentence, INDENT + 3);
+    }
+    fflush(stdout);
+}
+
 static void add_check(struct demo_story *story, bool held, const char *line) {
     if (!held)
         story->failed = true;

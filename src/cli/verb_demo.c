@@ -18,16 +18,17 @@
 static const char usage[] =
     "usage: cella demo [--keep] [--files FOLDER] [--json]\n"
     "\n"
-    "Runs a pay survey of four parties that may not show each other their people's pay, on a\n"
-    "simulated machine in a temporary folder and on loopback, and shows what is refused. Ends\n"
-    "with 0 when everything was as it must be.\n"
+    "Runs a pay survey of four parties that may not show each other their people's pay, then a\n"
+    "ledger whose host is killed, and whose disk is put back, on a simulated machine in a\n"
+    "temporary folder and on loopback, and shows what is refused. Ends with 0 when everything\n"
+    "was as it must be.\n"
     "\n"
     "  --keep          keep the folder and print its name\n"
-    "  --files FOLDER  where pay-survey.elf, enclave.conf.in and cps-earnings.csv are\n"
+    "  --files FOLDER  where the folders pay-survey and ledger with their programs and data are\n"
     "  --json          print the protocol as JSON\n";
 
 /* Relative to the folder of the running program, in the build tree and when installed. */
-#define FILES_BESIDE "../libexec/cella/pay-survey"
+#define FILES_BESIDE "../libexec/cella"
 
 static bool (*const steps[])(struct demo *demo) = {
     demo_agree,
@@ -45,6 +46,13 @@ static bool (*const steps[])(struct demo *demo) = {
     demo_send_fourth,
     demo_check_result,
     demo_refuse_second_file,
+    demo_ledger_agree,
+    demo_ledger_open,
+    demo_ledger_feed,
+    demo_ledger_audit,
+    demo_ledger_refuse_stale,
+    demo_ledger_notice,
+    demo_ledger_restore,
 };
 enum { STEP_COUNT = sizeof steps / sizeof steps[0] };
 
@@ -130,11 +138,13 @@ static enum cella_status make_folder(struct demo *demo, struct cella_error *erro
 static void introduce(const struct demo *demo) {
     if (demo->story.json)
         return;
-    printf("%sCella demo: a pay survey of four parties%s\n", demo->story.colour ? "\033[1m" : "",
-           demo->story.colour ? "\033[0m" : "");
+    printf("%sCella demo: a pay survey of four parties, and a ledger that survives%s\n",
+           demo->story.colour ? "\033[1m" : "", demo->story.colour ? "\033[0m" : "");
     printf(
         "Four employers may not show each other their people's pay. Each sends its file, encrypted, to an\n"
         "enclave that none of them operates; each gets the joint statistics, and never another's rows.\n"
+        "Then four branches keep their accounts in an enclave whose host is killed, and brings old copies "
+        "back.\n"
         "INSECURE: all of this runs on a simulated machine.\n");
 }
 
@@ -166,6 +176,7 @@ static void conclude(const struct demo *demo, bool kept, double seconds) {
 }
 
 static void clean_up(struct demo *demo, bool keep) {
+    demo_ledger_end(demo);
     cella_http_free(demo->http);
     cella_host_free(demo->host);
     cella_rsa_free(demo->signer);

@@ -86,6 +86,7 @@ static json_t *show_operator(const struct cella_host_enclave_state *state) {
     if (object == NULL)
         return NULL;
     json_object_set_new(object, "process", json_integer(state->process_id));
+    json_object_set_new(object, "instance_process", json_integer(state->instance_process_id));
     json_object_set_new(object, "resident_bytes", number(cella_http_resident_of(state)));
     json_object_set_new(object, "started_at", json_integer(state->started_at));
     json_object_set_new(object, "attested_at", json_integer(state->attested_at));
