@@ -250,6 +250,12 @@ static void close_reading(struct cella_storage *storage) {
     storage->reading = NULL;
 }
 
+void cella_storage_stop_reading(struct cella_storage *storage) {
+    pthread_mutex_lock(&storage->read_lock);
+    close_reading(storage);
+    pthread_mutex_unlock(&storage->read_lock);
+}
+
 void cella_storage_close(struct cella_storage *storage) {
     if (storage == NULL)
         return;

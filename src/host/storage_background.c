@@ -169,6 +169,7 @@ bool cella_storage_remove_one(struct cella_storage *storage) {
     if (removal == NULL)
         return false;
     struct removing removing = {.storage = storage, .file = removal->file};
+    cella_storage_stop_reading(storage);
     (void)cella_storage_list(storage, remove_older, &removing, NULL);
     (void)storage->disk->flush_folder(storage->disk->context, NULL);
     free(removal);

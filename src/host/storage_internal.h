@@ -105,6 +105,8 @@ struct storage_lane *cella_storage_lane(struct cella_storage *storage, enum cell
 /* The caller holds the lane's lock. */
 struct storage_file *cella_storage_find(struct storage_lane *lane, struct cella_store_file file);
 int64_t cella_storage_now_ms(void);
+/* Lets go of the file that was read last: a removed one would keep its space. */
+void cella_storage_stop_reading(struct cella_storage *storage);
 
 /* storage_write.c */
 /* Does what is queued for one file, as far as it goes. The caller has set `running` and does not hold the

@@ -308,6 +308,18 @@ static void removals_take_what_they_name_and_what_is_older(void **state) {
     assert_int_equal(listed.each[2].file.number, 4);
 }
 
+static void the_segment_that_grows_is_never_removed(void **state) {
+    put_well((struct piece){segment(1), 0, CELLA_STORE_FLUSH, 1, test_pattern(1024, 1)});
+    put_well((struct piece){segment(2), 0, CELLA_STORE_FLUSH, 2, test_pattern(1024, 2)});
+    assert_status(cella_storage_remove(storage, segment(2), NULL), CELLA_OK);
+    while (list().count > 1)
+        sched_yield();
+    assert_status(get_status(segment(1)), CELLA_NOT_FOUND);
+    put_well((struct piece){segment(2), 1024, CELLA_STORE_FLUSH, 3, test_pattern(512, 3)});
+    restart();
+    assert_bytes(get(segment(2), 1024, 512), test_pattern(512, 3));
+}
+
 static void a_restart_keeps_the_history_that_was_flushed(void **state) {
     put_well((struct piece){history, 0, 0, 1, test_pattern(8192, 1)});
     put_well((struct piece){history, 8192, CELLA_STORE_FLUSH, 2, test_pattern(8192, 2)});
@@ -447,6 +459,25 @@ static void writes_behind_a_failed_one_stay_in_order(void **state) {
     restart();
     for (uint32_t i = 0; i < 5; i++)
         assert_bytes(get(segment(1), 1024 + 512 * i, 512), test_pattern(512, 10 + i));
+}
+
+static void the_next_segment_waits_for_the_one_before(void **state) {
+    put_well((struct piece){segment(1), 0, CELLA_STORE_FLUSH, 1, test_pattern(1024, 1)});
+    fault_disk_fail_all(faulty, FAULT_IO);
+    assert_status(put((struct piece){segment(1), 1024, CELLA_STORE_FLUSH, 2, test_pattern(512, 2)}),
+                  CELLA_OK);
+    await_told(2, CELLA_STORAGE_IO);
+    assert_status(put((struct piece){segment(2), 0, CELLA_STORE_FLUSH, 3, test_pattern(1024, 3)}), CELLA_OK);
+    fault_disk_fail_all(faulty, FAULT_NONE);
+    await_told(3, CELLA_OK);
+    size_t first = TOLD, second = TOLD;
+    for (size_t i = 0; i < told.count; i++) {
+        if (told.each[i].id == 2 && told.each[i].status == CELLA_OK)
+            first = i;
+        if (told.each[i].id == 3)
+            second = second == TOLD ? i : second;
+    }
+    assert_true(first < second);
 }
 
 static void a_write_before_serving_fails_once_and_for_all(void **state) {
@@ -768,6 +799,7 @@ int main(void) {
         TEST(a_snapshot_has_no_name_until_it_is_finished),
         TEST(half_made_files_are_gone_after_a_restart),
         TEST(removals_take_what_they_name_and_what_is_older),
+        TEST(the_segment_that_grows_is_never_removed),
         TEST(a_restart_keeps_the_history_that_was_flushed),
         TEST(writes_that_no_vault_makes_are_refused),
         TEST(a_genesis_is_never_overwritten),
@@ -776,6 +808,7 @@ int main(void) {
         TEST(each_failure_has_its_status),
         TEST(a_failed_flush_rewrites_everything_since_the_last),
         TEST(writes_behind_a_failed_one_stay_in_order),
+        TEST(the_next_segment_waits_for_the_one_before),
         TEST(a_write_before_serving_fails_once_and_for_all),
         TEST(a_snapshot_that_fails_is_given_up_and_may_begin_again),
         TEST(a_queue_that_grows_too_large_is_refused),
