@@ -48,8 +48,8 @@ void fault_disk_set_read_only(struct fault_disk *disk, bool read_only);
 /* Flushes lie from now on. */
 void fault_disk_set_lying(struct fault_disk *disk, bool lying);
 
-/* Cuts the power: everything fails until fault_disk_restart, which brings back what a crash left over and removes
- * strikes that wait. */
+/* Cuts the power: everything fails until fault_disk_restart, which brings back what a crash left over and
+ * removes strikes that wait. */
 void fault_disk_crash(struct fault_disk *disk);
 bool fault_disk_crashed(struct fault_disk *disk);
 void fault_disk_restart(struct fault_disk *disk);
