@@ -54,12 +54,14 @@ static void prepare_at(struct cella_answer *answer, struct cella_vault_moment *m
     if (answer->prepared)
         return;
     answer->prepared = true;
-    if (moment != NULL && answer->mail != NULL)
+    /* Whoever was told that the commit is pending asks again. */
+    bool answers = answer->mail != NULL && !answer->told;
+    if (moment != NULL && answers)
         status = cella_vault_write_context(cella_runtime.vault, moment,
                                            answer->has_claim ? &answer->claim : NULL, context, &size);
     if (status != CELLA_OK)
         note(answer, status, &error);
-    else if (answer->mail != NULL)
+    else if (answers)
         seal_reply(answer, CELLA_BYTES(context, size));
     if (answer->transaction.first_post == NULL)
         return;
@@ -93,8 +95,8 @@ static void send_answer(struct cella_answer *answer) {
                              cella_transaction_reply(&answer->transaction));
 }
 
-/* Later work must not run here, under the vault's order of answers. */
-static void hand_over_after(struct cella_transaction *transaction) {
+/* It must not run here, under the vault's order of answers. */
+void cella_runtime_add_after(struct cella_transaction *transaction) {
     struct cella_runtime *runtime = &cella_runtime;
     if (transaction->first_after == NULL)
         return;
@@ -127,7 +129,7 @@ static void on_release(struct cella_vault_waiter *waiter, enum cella_status stat
     if (status == CELLA_OK) {
         send_posts(answer);
         send_answer(answer);
-        hand_over_after(&answer->transaction);
+        cella_runtime_add_after(&answer->transaction);
     } else if (!answer->told) {
         cella_answer_refuse(answer->type, answer->id, status, "");
     }
@@ -166,7 +168,7 @@ static void send_now(struct cella_answer *answer) {
     if (posts)
         pthread_mutex_unlock(&cella_runtime.post_lock);
     send_answer(answer);
-    hand_over_after(&answer->transaction);
+    cella_runtime_add_after(&answer->transaction);
     cella_answer_free(answer);
 }
 
@@ -204,7 +206,7 @@ static struct cella_after *take_after(void) {
 
 void cella_runtime_run_after(void) {
     /* Looked at without the lock first: mostly there is none. Whoever added one looks after that itself. */
-    while (__atomic_load_n(&cella_runtime.first_after, __ATOMIC_ACQUIRE) != NULL) {
+    while (cella_runtime.serving && __atomic_load_n(&cella_runtime.first_after, __ATOMIC_ACQUIRE) != NULL) {
         struct cella_after *after = take_after();
         if (after == NULL)
             return;

@@ -228,6 +228,8 @@ static _Noreturn void finish_close(void) {
     while (cella_channel_active() > 0)
         pthread_cond_wait(&runtime->request_finished, &runtime->waiters_lock);
     finish_waiting();
+    while (__atomic_load_n(&runtime->lookers, __ATOMIC_SEQ_CST) > 1)
+        __builtin_ia32_pause();
     if (runtime->program->stop != NULL)
         runtime->program->stop();
     cella_mailbox_free(runtime->mailbox);
@@ -246,6 +248,14 @@ static void close_if_quiet(void) {
         return;
     if (__atomic_exchange_n(&cella_runtime.closer, 1, __ATOMIC_SEQ_CST) == 0)
         finish_close();
+}
+
+/* A request that has ended keeps nothing from closing, but its thread looks at the vault once more. */
+static void end_request(void) {
+    __atomic_fetch_add(&cella_runtime.lookers, 1, __ATOMIC_SEQ_CST);
+    finish_request();
+    close_if_quiet();
+    __atomic_fetch_sub(&cella_runtime.lookers, 1, __ATOMIC_SEQ_CST);
 }
 
 void cella_runtime_dispatch(struct cella_incoming *incoming, uint8_t *buffer) {
@@ -270,6 +280,5 @@ void cella_runtime_dispatch(struct cella_incoming *incoming, uint8_t *buffer) {
         CELLA_ASSERT(false);
     }
     cella_runtime_run_after();
-    finish_request();
-    close_if_quiet();
+    end_request();
 }

@@ -117,10 +117,7 @@ static enum cella_status host_status(enum cella_status status) {
 
 /* Waits for the answer `type` to call `id`, serving the host's nested calls meanwhile. */
 static enum cella_status await_answer(struct cella_transaction *transaction, uint16_t type, uint64_t id,
-                                      struct cella_bytes *ret_bytes) {
-    uint8_t *buffer = malloc(CELLA_DOOR_FRAME_MAX);
-    if (buffer == NULL)
-        cella_end(CELLA_NO_MEMORY, 0);
+                                      uint8_t *buffer, struct cella_bytes *ret_bytes) {
     for (;;) {
         struct cella_incoming incoming;
         struct cella_bytes message;
@@ -137,7 +134,6 @@ static enum cella_status await_answer(struct cella_transaction *transaction, uin
         }
         if (got_type != type || got_id != id)
             cella_end(CELLA_DOOR_BROKEN, 3);
-        free(buffer);
         if (status != CELLA_OK)
             return status;
         struct cella_reader reader;
@@ -155,10 +151,16 @@ static enum cella_status ask_host(struct cella_transaction *transaction, enum ce
                                   uint16_t answer, struct cella_bytes request,
                                   struct cella_bytes *ret_reply) {
     static uint64_t next_id = 1;
+    if (!cella_runtime.serving)
+        return CELLA_NOT_STARTED;
     if (transaction->depth >= cella_runtime.settings.max_call_depth)
         return CELLA_CALL_DEPTH;
     if (request.size > message_limit())
         return CELLA_LIMIT;
+    /* Before anything is asked: an answer that cannot be taken blocks the ring. */
+    uint8_t *buffer = malloc(CELLA_DOOR_FRAME_MAX);
+    if (buffer == NULL)
+        return CELLA_NO_MEMORY;
     uint64_t id = __atomic_fetch_add(&next_id, 1, __ATOMIC_RELAXED);
     uint8_t front[4];
     struct cella_writer writer;
@@ -166,7 +168,9 @@ static enum cella_status ask_host(struct cella_transaction *transaction, enum ce
     cella_write_u32(&writer, (uint32_t)cella_thread_data()->index);
     const struct cella_bytes parts[] = {CELLA_BYTES(front, sizeof front), request};
     cella_channel_send(ask, id, parts, 2);
-    return await_answer(transaction, answer, id, ret_reply);
+    enum cella_status status = await_answer(transaction, answer, id, buffer, ret_reply);
+    free(buffer);
+    return status;
 }
 
 enum cella_status cella_call_host(struct cella_transaction *transaction, struct cella_bytes request,

@@ -106,6 +106,9 @@ static enum cella_status start_program(struct cella_error *error) {
         cella_transaction_abort(&transaction);
     else if (transaction.access == CELLA_ACCESS_WRITE)
         status = cella_vault_commit(cella_runtime.vault, NULL);
+    /* It is durable before the instance is ready, and later work runs after that. */
+    if (status == CELLA_OK)
+        cella_runtime_add_after(&transaction);
     cella_transaction_deinit(&transaction);
     return status;
 }
@@ -136,6 +139,7 @@ static void tell_ready(void) {
                                         CELLA_BYTES(vault, cella_runtime.vault != NULL ? sizeof vault : 0)};
     cella_channel_send(CELLA_FRAME_READY, 0, parts, 4);
     cella_channel_set_phase(CELLA_PHASE_SERVING);
+    cella_runtime.serving = true;
 }
 
 static void serve(uint8_t *buffer) {

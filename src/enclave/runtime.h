@@ -38,9 +38,12 @@ struct cella_runtime {
     unsigned waiters; /* changed without the lock */
     pthread_mutex_t waiters_lock;
     pthread_cond_t request_finished;
-    /* An orderly close was asked for; then, one thread carries it out. Changed without a lock. */
+    /* An orderly close was asked for; then, one thread carries it out, when no other looks whether it should.
+     * Changed without a lock. */
     unsigned closing;
     unsigned closer;
+    unsigned lookers;
+    bool serving; /* the host was told that the instance is ready; set before there is a second thread */
 };
 
 extern struct cella_runtime cella_runtime;
@@ -95,6 +98,7 @@ enum cella_access {
 struct cella_transaction {
     struct cella_transaction *parent; /* of a nested call */
     unsigned depth;
+    bool read_only; /* of a query, of later work, or in a call nested in one */
     enum cella_access access;
     struct cella_vault_reading reading;
     struct cella_scan *scans;
@@ -114,7 +118,7 @@ void cella_transaction_init(struct cella_transaction *transaction, struct cella_
 /* Begins it in the vault, if there is one: as the vault's writer, or a level deeper under a parent that
  * writes. Statuses of cella_vault_begin. */
 enum cella_status cella_transaction_begin(struct cella_transaction *transaction, struct cella_error *error);
-/* The same as a reader of the last durable state. */
+/* The same as a reader of the last durable state; also without a vault nothing can be queued. */
 enum cella_status cella_transaction_begin_reading(struct cella_transaction *transaction);
 /* Ends it in the vault, if it is the vault's writer: a nested one gives its changes to its parent.
  * CELLA_FAILED: it is broken; as abort. What cella_vault_commit says. Not for the outermost of a vault. */
@@ -159,7 +163,10 @@ void cella_answer_query(struct cella_answer *answer, struct cella_vault_moment *
 void cella_answer_free(struct cella_answer *answer);
 /* Answers with a status and a sentence. */
 void cella_answer_refuse(enum cella_frame_type type, uint64_t id, enum cella_status status, const char *text);
-/* Runs what is to follow commits. By a thread that holds no lock and no transaction. */
+/* The transaction is durable: what is to follow it waits for a thread. */
+void cella_runtime_add_after(struct cella_transaction *transaction);
+/* Runs what is to follow commits, unless the instance is not ready yet. By a thread that holds no lock and no
+ * transaction. */
 void cella_runtime_run_after(void);
 
 /* host_call.c: the rest of a message whose first frame is in `incoming`, in memory that the caller wipes and

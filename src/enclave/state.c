@@ -182,7 +182,7 @@ enum cella_status cella_scan_free(struct cella_scan *scan) {
 enum cella_status cella_after_commit(struct cella_transaction *transaction,
                                      void (*work)(struct cella_transaction *after, struct cella_bytes data),
                                      struct cella_bytes data) {
-    if (transaction->access == CELLA_ACCESS_READ)
+    if (transaction->read_only)
         return CELLA_READ_ONLY;
     struct cella_after *after = malloc(sizeof *after + data.size);
     if (after == NULL)

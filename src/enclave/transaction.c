@@ -13,9 +13,10 @@ void cella_transaction_init(struct cella_transaction *transaction, struct cella_
 
 enum cella_status cella_transaction_begin(struct cella_transaction *transaction, struct cella_error *error) {
     const struct cella_transaction *parent = transaction->parent;
+    transaction->read_only = parent != NULL && parent->read_only;
     if (cella_runtime.vault == NULL)
         return CELLA_OK;
-    if (parent != NULL && parent->access == CELLA_ACCESS_READ) {
+    if (transaction->read_only) {
         transaction->access = CELLA_ACCESS_READ;
         transaction->reading = parent->reading;
         return CELLA_OK;
@@ -27,6 +28,7 @@ enum cella_status cella_transaction_begin(struct cella_transaction *transaction,
 }
 
 enum cella_status cella_transaction_begin_reading(struct cella_transaction *transaction) {
+    transaction->read_only = true;
     if (cella_runtime.vault == NULL)
         return CELLA_OK;
     enum cella_status status = cella_vault_read(cella_runtime.vault, &transaction->reading);
@@ -147,7 +149,7 @@ static bool is_clean(enum cella_status status) {
 enum cella_status cella_post(struct cella_transaction *transaction, const uint8_t recipient[CELLA_KEY_SIZE],
                              const char *topic, struct cella_bytes body) {
     struct cella_mailbox_prepared *prepared = NULL;
-    if (transaction->access == CELLA_ACCESS_READ)
+    if (transaction->read_only)
         return CELLA_READ_ONLY;
     enum cella_status status =
         cella_mailbox_post_prepare(cella_runtime.mailbox, recipient, topic, body, &prepared, NULL);

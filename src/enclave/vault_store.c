@@ -28,7 +28,6 @@ static uint64_t next_id(void) {
 enum cella_status cella_vault_store_status(uint32_t status) {
     switch (status) {
     case CELLA_OK:
-    case CELLA_NOT_FOUND:
     case CELLA_STORAGE_FULL:
     case CELLA_STORAGE_READ_ONLY:
         return (enum cella_status)status;
@@ -37,11 +36,15 @@ enum cella_status cella_vault_store_status(uint32_t status) {
     }
 }
 
-/* Waits for the answer to `id` on this thread's own ring; what follows its status goes to `out`. */
-static enum cella_status await(uint64_t id, uint8_t *out, size_t capacity, size_t *ret_size) {
-    uint8_t *buffer = malloc(CELLA_DOOR_FRAME_MAX);
-    if (buffer == NULL)
-        cella_end(CELLA_NO_MEMORY, 0);
+/* For the answer to a question; before it is asked, because an answer that cannot be taken blocks the ring.
+ */
+static uint8_t *new_buffer(void) {
+    return malloc(CELLA_DOOR_FRAME_MAX);
+}
+
+/* Waits for the answer to `id` on this thread's own ring and returns its status, as the host says it; what
+ * follows goes to `out`. Frees the buffer. */
+static uint32_t await(uint64_t id, uint8_t *buffer, uint8_t *out, size_t capacity, size_t *ret_size) {
     struct cella_incoming incoming;
     cella_channel_receive_own(&incoming, buffer);
     if (incoming.type != CELLA_FRAME_STORE_DONE || incoming.id != id || incoming.chunk.size < 4)
@@ -66,7 +69,7 @@ static enum cella_status await(uint64_t id, uint8_t *out, size_t capacity, size_
     free(buffer);
     if (ret_size != NULL)
         *ret_size = size;
-    return cella_vault_store_status(status);
+    return status;
 }
 
 static uint32_t this_thread(void) {
@@ -82,15 +85,21 @@ static enum cella_status list(void *context,
     cella_write_u32(&writer, this_thread());
     struct cella_bytes part = cella_writer_bytes(&writer);
     uint8_t *entries = malloc(MESSAGE_MAX);
-    if (entries == NULL)
+    uint8_t *buffer = new_buffer();
+    if (entries == NULL || buffer == NULL) {
+        free(entries);
+        free(buffer);
         return cella_fail(error, CELLA_NO_MEMORY, "the list of the vault's files");
+    }
     uint64_t id = next_id();
     cella_channel_send(CELLA_FRAME_STORE_LIST, id, &part, 1);
     size_t size = 0;
-    enum cella_status status = await(id, entries, MESSAGE_MAX, &size);
+    enum cella_status status = cella_vault_store_status(await(id, buffer, entries, MESSAGE_MAX, &size));
+    if (size % ENTRY_SIZE != 0)
+        cella_end(CELLA_DOOR_BROKEN, 12);
     struct cella_reader reader;
     cella_reader_init(&reader, CELLA_BYTES(entries, size));
-    while (status == CELLA_OK && cella_reader_left(&reader) >= ENTRY_SIZE) {
+    while (status == CELLA_OK && cella_reader_left(&reader) > 0) {
         struct cella_store_entry entry;
         entry.file.kind = (enum cella_store_kind)cella_read_u8(&reader);
         entry.file.number = cella_read_u64(&reader);
@@ -115,9 +124,13 @@ static enum cella_status read_piece(struct cella_store_file file, uint64_t offse
     cella_write_u32(&writer, (uint32_t)size);
     CELLA_ASSERT(!writer.failed && writer.size == sizeof front);
     struct cella_bytes part = cella_writer_bytes(&writer);
+    uint8_t *buffer = new_buffer();
+    if (buffer == NULL)
+        return CELLA_NO_MEMORY;
     uint64_t id = next_id();
     cella_channel_send(CELLA_FRAME_STORE_READ, id, &part, 1);
-    return await(id, out, size, ret_size);
+    uint32_t status = await(id, buffer, out, size, ret_size);
+    return status == CELLA_NOT_FOUND ? CELLA_NOT_FOUND : cella_vault_store_status(status);
 }
 
 static enum cella_status read_file(void *context, struct cella_store_file file, uint64_t offset, uint8_t *out,
@@ -186,8 +199,11 @@ static enum cella_status write_now(void *context, const struct cella_store_write
                                    struct cella_error *error) {
     uint64_t id = next_id();
     uint8_t none;
+    uint8_t *buffer = new_buffer();
+    if (buffer == NULL)
+        return cella_fail(error, CELLA_NO_MEMORY, "no memory for a write to the vault");
     send_write(id, this_thread(), write);
-    enum cella_status status = await(id, &none, 0, NULL);
+    enum cella_status status = cella_vault_store_status(await(id, buffer, &none, 0, NULL));
     return status == CELLA_OK ? CELLA_OK
                               : cella_fail(error, status, "the host cannot write a file of the vault");
 }

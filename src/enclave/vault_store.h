@@ -7,7 +7,7 @@
 /* The one store of this instance. Needs the channel. */
 extern const struct cella_store cella_vault_store;
 
-/* What the host says of its disk, with everything that it may not say turned into CELLA_STORAGE_IO. */
+/* What the host says of a write, with everything that it may not say turned into CELLA_STORAGE_IO. */
 enum cella_status cella_vault_store_status(uint32_t status);
 
 #endif
