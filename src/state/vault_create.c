@@ -71,7 +71,7 @@ static enum cella_status keep_signing_key(struct cella_vault *vault, struct cell
 static enum cella_status make(struct cella_vault *vault, const struct cella_genesis *wanted,
                               struct cella_error *error) {
     const struct cella_freshness_source *freshness = vault->options.freshness;
-    const struct cella_head nothing = {0};
+    const struct cella_vault_taking first = {.segment = 1, .epoch = 1};
     enum cella_status status = check_nothing_there(vault->options.store, error);
     if (status == CELLA_OK)
         status = make_genesis(vault, wanted, error);
@@ -82,7 +82,7 @@ static enum cella_status make(struct cella_vault *vault, const struct cella_gene
     if (status == CELLA_OK)
         status = freshness->create(freshness->context, vault->id, error);
     if (status == CELLA_OK)
-        status = cella_vault_take_epoch(vault, 1, &nothing, 0, 1, error);
+        status = cella_vault_take_epoch(vault, &first, error);
     if (status == CELLA_OK)
         status = keep_signing_key(vault, error);
     return status == CELLA_OK ? cella_vault_settle(vault) : status;

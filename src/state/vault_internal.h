@@ -248,9 +248,19 @@ void cella_vault_stop(struct cella_vault *vault, const struct cella_signed_head 
                       struct cella_fork_evidence *evidence);
 
 /* vault_record.c: contents of the vault's own records, and the keys of its own space. */
-enum { VAULT_EPOCH_CONTENT = 8, VAULT_SNAPSHOT_CONTENT = 48, VAULT_STOPPED_CONTENT = 232 };
+enum {
+    VAULT_EPOCH_CONTENT = 8,
+    VAULT_INTENT_CONTENT_MAX = 40,
+    VAULT_SNAPSHOT_CONTENT = 48,
+    VAULT_STOPPED_CONTENT = 232
+};
 void cella_vault_epoch_write(uint64_t epoch, uint8_t out[VAULT_EPOCH_CONTENT]);
 enum cella_status cella_vault_epoch_parse(struct cella_bytes content, uint64_t *ret_epoch);
+/* `restore` is the digest of the restore that the start carries out, zeros: none. Returns the size. */
+size_t cella_vault_intent_write(uint64_t epoch, const uint8_t restore[CELLA_DIGEST_SIZE],
+                                uint8_t out[VAULT_INTENT_CONTENT_MAX]);
+enum cella_status cella_vault_intent_parse(struct cella_bytes content, uint64_t *ret_epoch,
+                                           uint8_t ret_restore[CELLA_DIGEST_SIZE]);
 struct cella_vault_snapshot_name {
     uint64_t version, size;
     uint8_t digest[CELLA_DIGEST_SIZE];

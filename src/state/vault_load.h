@@ -67,12 +67,14 @@ struct cella_vault_load {
     bool restore_done;     /* a leftover: it was carried out before */
     bool restore_fits;     /* the state ends where it goes on from */
     uint64_t intent_there; /* the last intent at that point */
+    uint8_t restore_digest[CELLA_DIGEST_SIZE];
     /* The state so far. */
     struct cella_head head;
     uint64_t lineage;
-    uint64_t intent;               /* the last one: the epoch it names, which was taken */
-    uint8_t mark[CELLA_MARK_SIZE]; /* its digest; zeros: there was none */
-    bool intent_just_now;          /* by the record before */
+    uint64_t intent;                           /* the last one: the epoch it names, which was taken */
+    uint8_t mark[CELLA_MARK_SIZE];             /* its digest; zeros: there was none */
+    uint8_t intent_restore[CELLA_DIGEST_SIZE]; /* of the restore that it is for; zeros: none */
+    bool intent_just_now;                      /* by the record before */
     bool stopped;
     struct cella_head base; /* the snapshot, or the beginning */
     uint8_t base_digest[CELLA_DIGEST_SIZE];
@@ -123,9 +125,16 @@ void cella_vault_load_deinit(struct cella_vault_load *load);
 enum cella_status cella_vault_write_own(struct cella_vault *vault, enum cella_record_kind kind,
                                         uint64_t epoch, struct cella_bytes content,
                                         struct cella_error *error);
-/* A segment after `after` with the intent to take the epoch; takes it; says that it is taken. */
-enum cella_status cella_vault_take_epoch(struct cella_vault *vault, uint64_t segment,
-                                         const struct cella_head *after, uint64_t registered, uint64_t epoch,
+/* How an epoch is taken. */
+struct cella_vault_taking {
+    uint64_t segment; /* the new one */
+    struct cella_head after;
+    uint64_t registered; /* what the register holds */
+    uint64_t epoch;
+    uint8_t restore[CELLA_DIGEST_SIZE]; /* that is carried out by it; zeros: none */
+};
+/* A segment with the intent to take the epoch; takes it; says that it is taken. */
+enum cella_status cella_vault_take_epoch(struct cella_vault *vault, const struct cella_vault_taking *taking,
                                          struct cella_error *error);
 
 #endif

@@ -29,7 +29,9 @@ static enum cella_status judge_restore(const struct cella_vault_load *load, bool
                           "state ends",
                           (unsigned long long)restore->from.version,
                           (unsigned long long)(restore->lineage - 1));
-    if (restore->epoch < load->intent_there || (load->registered > restore->epoch && !fresh))
+    /* A later epoch is one that the owners did not know of, unless it was taken for this very restore. */
+    bool begun = fresh && memcmp(load->intent_restore, load->restore_digest, CELLA_DIGEST_SIZE) == 0;
+    if (restore->epoch < load->intent_there || (load->registered > restore->epoch && !begun))
         return cella_fail(load->error, CELLA_VAULT_RESTORE,
                           "the restore was authorised at epoch %llu, but the vault has been at epoch %llu",
                           (unsigned long long)restore->epoch,
@@ -176,24 +178,25 @@ static enum cella_status keep_mark(struct cella_vault *vault) {
     return status;
 }
 
-enum cella_status cella_vault_take_epoch(struct cella_vault *vault, uint64_t segment,
-                                         const struct cella_head *after, uint64_t registered, uint64_t epoch,
+enum cella_status cella_vault_take_epoch(struct cella_vault *vault, const struct cella_vault_taking *taking,
                                          struct cella_error *error) {
     const struct cella_freshness_source *freshness = vault->options.freshness;
-    uint8_t content[VAULT_EPOCH_CONTENT];
-    cella_vault_epoch_write(epoch, content);
-    struct cella_bytes bytes = CELLA_BYTES(content, sizeof content);
-    enum cella_status status = write_header(vault, segment, epoch, after, error);
+    uint8_t intent[VAULT_INTENT_CONTENT_MAX], taken[VAULT_EPOCH_CONTENT];
+    size_t size = cella_vault_intent_write(taking->epoch, taking->restore, intent);
+    cella_vault_epoch_write(taking->epoch, taken);
+    enum cella_status status = write_header(vault, taking->segment, taking->epoch, &taking->after, error);
     if (status == CELLA_OK)
-        status = cella_vault_write_own(vault, CELLA_RECORD_INTENT, after->epoch, bytes, error);
+        status = cella_vault_write_own(vault, CELLA_RECORD_INTENT, taking->after.epoch,
+                                       CELLA_BYTES(intent, size), error);
     memcpy(vault->epoch_start, vault->journal.head.digest, sizeof vault->epoch_start);
-    for (uint64_t next = registered + 1; status == CELLA_OK && next <= epoch; next++)
+    for (uint64_t next = taking->registered + 1; status == CELLA_OK && next <= taking->epoch; next++)
         status = freshness->acquire(freshness->context, vault->id, next, vault->epoch_start, error);
     if (status == CELLA_OK)
-        status = cella_vault_write_own(vault, CELLA_RECORD_EPOCH, epoch, bytes, error);
+        status = cella_vault_write_own(vault, CELLA_RECORD_EPOCH, taking->epoch,
+                                       CELLA_BYTES(taken, sizeof taken), error);
     if (status != CELLA_OK)
         return status;
-    vault->epoch = epoch;
+    vault->epoch = taking->epoch;
     return keep_mark(vault);
 }
 
@@ -231,16 +234,19 @@ static enum cella_status take_over(struct cella_vault_load *load) {
     struct cella_vault *vault = load->vault;
     const struct cella_freshness_source *freshness = vault->options.freshness;
     bool restoring = load->has_restore && !load->restore_done;
-    uint64_t epoch = load->registered + 1;
+    struct cella_vault_taking taking = {.segment = next_segment(load),
+                                        .after = load->head,
+                                        .registered = load->registered,
+                                        .epoch = load->registered + 1};
     enum cella_status status = CELLA_OK;
     if (restoring) {
-        epoch = greatest(greatest(load->registered, load->intent), load->restore.epoch) + 1;
+        memcpy(taking.restore, load->restore_digest, sizeof taking.restore);
+        taking.epoch = greatest(greatest(load->registered, load->intent), load->restore.epoch) + 1;
         if (!load->has_register)
             status = freshness->create(freshness->context, vault->id, load->error);
     }
     if (status == CELLA_OK)
-        status = cella_vault_take_epoch(vault, next_segment(load), &load->head, load->registered, epoch,
-                                        load->error);
+        status = cella_vault_take_epoch(vault, &taking, load->error);
     if (status == CELLA_OK && restoring)
         status = carry_out_restore(load);
     if (status == CELLA_OK && load->has_restore)

@@ -22,6 +22,33 @@ enum cella_status cella_vault_epoch_parse(struct cella_bytes content, uint64_t *
     return CELLA_OK;
 }
 
+static const uint8_t no_restore[CELLA_DIGEST_SIZE];
+
+size_t cella_vault_intent_write(uint64_t epoch, const uint8_t restore[CELLA_DIGEST_SIZE],
+                                uint8_t out[VAULT_INTENT_CONTENT_MAX]) {
+    struct cella_writer writer;
+    cella_writer_init(&writer, out, VAULT_INTENT_CONTENT_MAX);
+    cella_write_u64(&writer, epoch);
+    if (memcmp(restore, no_restore, sizeof no_restore) != 0)
+        cella_write_bytes(&writer, restore, CELLA_DIGEST_SIZE);
+    return writer.size;
+}
+
+enum cella_status cella_vault_intent_parse(struct cella_bytes content, uint64_t *ret_epoch,
+                                           uint8_t ret_restore[CELLA_DIGEST_SIZE]) {
+    uint8_t restore[CELLA_DIGEST_SIZE] = {0};
+    if (content.size == VAULT_INTENT_CONTENT_MAX) {
+        memcpy(restore, content.data + VAULT_EPOCH_CONTENT, sizeof restore);
+        if (memcmp(restore, no_restore, sizeof restore) == 0)
+            return CELLA_DAMAGED;
+        content.size = VAULT_EPOCH_CONTENT;
+    }
+    enum cella_status status = cella_vault_epoch_parse(content, ret_epoch);
+    if (status == CELLA_OK)
+        memcpy(ret_restore, restore, sizeof restore);
+    return status;
+}
+
 void cella_vault_snapshot_name_write(const struct cella_vault_snapshot_name *name,
                                      uint8_t out[VAULT_SNAPSHOT_CONTENT]) {
     struct cella_writer writer;

@@ -33,8 +33,8 @@ static enum cella_status broken(struct cella_vault_load *load, const char *what)
 static enum cella_status on_intent(struct cella_vault_load *load, const struct cella_record_header *header,
                                    struct cella_bytes content) {
     uint64_t epoch;
-    if (cella_vault_epoch_parse(content, &epoch) != CELLA_OK || epoch <= header->epoch ||
-        header->offset != CELLA_SEGMENT_HEADER_SIZE)
+    if (cella_vault_intent_parse(content, &epoch, load->intent_restore) != CELLA_OK ||
+        epoch <= header->epoch || header->offset != CELLA_SEGMENT_HEADER_SIZE)
         return broken(load, "is no intent that can stand here");
     load->intent = epoch;
     memcpy(load->mark, load->head.digest, sizeof load->mark);

@@ -1,6 +1,7 @@
 /* The first look at a vault's files: what there is, whose it is, what opens with this machine's keys, and
  * where a later segment cut an earlier one. Must not: change anything, or believe the store. */
 #include "base/error.h"
+#include "crypto/hash.h"
 #include "base/secret.h"
 #include "state/vault_load.h"
 #include <stdlib.h>
@@ -167,6 +168,7 @@ static enum cella_status read_restore(struct cella_vault_load *load) {
     if (status != CELLA_OK)
         return status;
     load->restore_size = size;
+    cella_sha256(load->restore_bytes, size, load->restore_digest);
     status = cella_restore_parse(CELLA_BYTES(load->restore_bytes, size), &load->restore, load->error);
     if (status == CELLA_DAMAGED)
         return cella_fail(load->error, CELLA_VAULT_RESTORE, "the restore file is damaged");
@@ -301,7 +303,8 @@ static enum cella_status look_behind_intent(struct cella_vault_load *load,
                                             struct cella_vault_stream *stream, struct cella_journal *journal,
                                             struct cella_bytes content) {
     struct cella_record_header header;
-    if (cella_vault_epoch_parse(content, &found->intended) != CELLA_OK)
+    uint8_t restore[CELLA_DIGEST_SIZE];
+    if (cella_vault_intent_parse(content, &found->intended, restore) != CELLA_OK)
         return CELLA_OK;
     found->intent = journal->head;
     enum cella_status status = cella_vault_next_record(load, stream, journal, &header, &content);

@@ -1,4 +1,5 @@
 /* Restores: the owners' word brings an older state back, once, for the state that it names. */
+#include "state/journal.h"
 #include "support/vault_case.h"
 #include <string.h>
 
@@ -99,6 +100,30 @@ static void a_restore_counts_once(void **state) {
     assert_status(test_vault_open(vault), CELLA_VAULT_RESTORE);
     test_store_delete(vault->store, CELLA_STORE_RESTORE, 0);
     assert_status(test_vault_open(vault), CELLA_VAULT_STALE);
+}
+
+/* The host keeps the owners' word, lets the vault go on without it, and cuts away what was done since. */
+static void a_restore_that_was_held_back_takes_no_later_epoch_away(void **state) {
+    struct test_vault *vault = *state;
+    struct cella_restore restore;
+    test_vault_close(vault);
+    assert_status(test_vault_check(vault), CELLA_OK);
+    test_vault_authorise(vault, 2, &restore);
+    assert_status(test_vault_open(vault), CELLA_OK);
+    put(vault, "acknowledged");
+    test_vault_close(vault);
+    struct cella_bytes segment = test_copy(test_store_file(vault->store, CELLA_STORE_SEGMENT, 2));
+    for (size_t size = CELLA_SEGMENT_HEADER_SIZE + 512; size <= CELLA_SEGMENT_HEADER_SIZE + 1024;
+         size += 512) {
+        test_store_put(vault->store, CELLA_STORE_SEGMENT, 2, CELLA_BYTES(segment.data, size));
+        test_vault_place_restore(vault, &restore);
+        assert_status(test_vault_check(vault), CELLA_VAULT_RESTORE);
+        assert_status(test_vault_open(vault), CELLA_VAULT_RESTORE);
+    }
+    test_store_delete(vault->store, CELLA_STORE_RESTORE, 0);
+    test_store_put(vault->store, CELLA_STORE_SEGMENT, 2, segment);
+    assert_status(test_vault_open(vault), CELLA_OK);
+    assert_true(test_vault_has(vault, "acknowledged", "1"));
 }
 
 static void a_leftover_of_a_restore_is_removed_and_not_done_again(void **state) {
@@ -294,6 +319,7 @@ int main(void) {
         CASE(a_damaged_restore_is_refused),
         CASE(a_restore_is_for_one_state_alone),
         CASE(a_restore_counts_once),
+        CASE(a_restore_that_was_held_back_takes_no_later_epoch_away),
         CASE(a_leftover_of_a_restore_is_removed_and_not_done_again),
         CASE(a_register_that_was_set_back_is_brought_past_all_epochs),
         CASE(a_register_that_is_gone_is_made_anew),
