@@ -49,6 +49,26 @@ static void a_file_is_sent_and_its_last_receipt_is_in_the_statement(void **state
                   CELLA_NOT_FOUND);
 }
 
+/* The worked example of formats/ledger.md. */
+static void the_progress_is_that_of_the_format(void **state) {
+    static const char expected[] = "cella-ledger-progress 1\n"
+                                   "file 93e433da97ec3b81\n"
+                                   "batch 3\n"
+                                   "answered 8\n"
+                                   "opened 2\n"
+                                   "done 5\n"
+                                   "amount 0\n"
+                                   "unknown-account 0\n"
+                                   "not-owner 0\n"
+                                   "same-account 0\n"
+                                   "funds 1\n"
+                                   "exists 0\n"
+                                   "receipt 5 a b 1 74\n";
+    struct branch_progress progress;
+    assert_status(send_text(instructions, 3, NULL, NULL, &progress), CELLA_OK);
+    assert_bytes(place_read(place_path("progress")), CELLA_BYTES(expected, sizeof expected - 1));
+}
+
 static void a_file_that_was_sent_is_not_sent_again(void **state) {
     struct branch_progress progress;
     assert_status(send_text(instructions, 3, NULL, NULL, &progress), CELLA_OK);
@@ -153,6 +173,7 @@ int main(void) {
 #define WITH_LEDGER(test) cmocka_unit_test_setup_teardown(test, place_setup, place_teardown)
     const struct CMUnitTest tests[] = {
         WITH_LEDGER(a_file_is_sent_and_its_last_receipt_is_in_the_statement),
+        WITH_LEDGER(the_progress_is_that_of_the_format),
         WITH_LEDGER(a_file_that_was_sent_is_not_sent_again),
         WITH_LEDGER(a_branch_goes_on_where_it_was_interrupted),
         cmocka_unit_test(a_crash_between_an_answer_and_its_note_does_nothing_twice),

@@ -43,6 +43,19 @@ static void a_transfer_moves_money_once_or_says_why_not(void **state) {
     assert_answer(1, "audit", "audit 3 accounts 100 sum 100 issued 3 entries\n");
 }
 
+static void the_worked_example_of_the_format_is_what_the_enclave_does(void **state) {
+    assert_reply(0, "open a\n", "opened a\n");
+    assert_reply(1, "open c\n", "opened c\n");
+    assert_reply(PLACE_ISSUER, "issue a 100\n", "done 1 100\n");
+    assert_reply(0, "transfer a c 60\n", "done 2 40\n");
+    assert_reply(0, "transfer a c 41\n", "refused funds\n");
+    assert_reply(0, "transfer c a 1\n", "refused not-owner\n");
+    assert_reply(0, "transfer a c 40\n", "done 3 0\n");
+    assert_answer(0, "statement a 10", "account a 0 3\n3 to c 40 0\n2 to c 60 40\n1 issue 100 100\n");
+    assert_answer(1, "statement c 1", "account c 100 2\n3 from a 40 100\n");
+    assert_answer(1, "audit", "audit 2 accounts 100 sum 100 issued 3 entries\n");
+}
+
 static void a_line_that_is_no_instruction_fails_the_whole_mail(void **state) {
     const char *reply;
     assert_reply(0, "open a\n", "opened a\n");
@@ -230,6 +243,7 @@ int main(void) {
         WITH_LEDGER(an_account_is_opened_once_and_empty),
         WITH_LEDGER(only_the_issuer_issues),
         WITH_LEDGER(a_transfer_moves_money_once_or_says_why_not),
+        WITH_LEDGER(the_worked_example_of_the_format_is_what_the_enclave_does),
         WITH_LEDGER(a_line_that_is_no_instruction_fails_the_whole_mail),
         WITH_LEDGER(another_topic_is_refused),
         WITH_LEDGER(a_statement_is_for_who_opened_the_account),
