@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 PREFIX ?= /usr/local
 SECONDS ?= 60
-SEEDS ?= 20
+SEEDS ?= 10
 ONLY ?=
 
 help: ## this list
@@ -36,11 +36,11 @@ asan: ## run the unit tests of the host side under sanitizers
 	@scripts/install-packages build test
 	@scripts/test asan
 
-torture: ## torture a vault on a disk that fails, for SEEDS=20 workloads
+torture: ## torture a vault on a disk that fails, for SEEDS=10 workloads
 	@scripts/install-packages build test
 	@cmake --preset dev >/dev/null
 	@cmake --build --preset dev --target torture
-	@build/dev/bin/torture --seeds $(SEEDS) --pairs 5000
+	@build/dev/bin/torture --seeds $(SEEDS) --pairs 2500
 
 fuzz: ## fuzz every target for SECONDS=60; ONLY=name runs one
 	@scripts/install-packages build test
