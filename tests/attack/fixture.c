@@ -80,6 +80,9 @@ static enum cella_status on_call(void *context, uint64_t call_id, struct cella_b
     struct fixture *fixture = context;
     pthread_mutex_lock(&fixture->lock);
     fixture->calls++;
+    /* It may come before the start has returned. */
+    while (fixture->instance == NULL)
+        pthread_cond_wait(&fixture->changed, &fixture->lock);
     pthread_mutex_unlock(&fixture->lock);
     if (fixture->refuse_nested)
         return CELLA_PERMISSION;
@@ -112,7 +115,13 @@ enum cella_status fixture_start_vault(struct fixture *fixture, const char *machi
         .keeper_path = CELLA_TEST_KEEPER,
         .vault_path = vault,
         .events = {.context = fixture, .post = on_post, .call = on_call, .log = on_log, .ended = on_ended}};
-    return cella_instance_start(&options, &fixture->instance, error);
+    struct cella_instance *instance = NULL;
+    enum cella_status status = cella_instance_start(&options, &instance, error);
+    pthread_mutex_lock(&fixture->lock);
+    fixture->instance = instance;
+    pthread_cond_broadcast(&fixture->changed);
+    pthread_mutex_unlock(&fixture->lock);
+    return status;
 }
 
 void fixture_free(struct fixture *fixture) {

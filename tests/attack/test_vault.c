@@ -97,6 +97,19 @@ static void work_after_a_commit_may_call_the_host(void **state) {
     fixture_free(&fixture);
 }
 
+static void work_after_a_start_runs_when_the_instance_is_ready(void **state) {
+    struct fixture fixture;
+    struct cella_error error = {.message = ""};
+    assert_status(fixture_start_vault(&fixture, machine, new_vault("calls"), "variant-calls", &error),
+                  CELLA_OK);
+    pthread_mutex_lock(&fixture.lock);
+    while (fixture.calls == 0)
+        pthread_cond_wait(&fixture.changed, &fixture.lock);
+    pthread_mutex_unlock(&fixture.lock);
+    assert_answer(fixture_call(&fixture, "get called"), "NOT_STARTED");
+    fixture_free(&fixture);
+}
+
 static void a_nested_call_changes_in_its_handlers_transaction(void **state) {
     struct fixture fixture;
     start(&fixture, new_vault("nested"));
@@ -153,6 +166,7 @@ int main(void) {
         cmocka_unit_test(a_value_over_the_limit_fails_that_call_alone),
         cmocka_unit_test(a_scan_sees_the_keys_of_its_prefix_in_order),
         cmocka_unit_test(work_after_a_commit_may_call_the_host),
+        cmocka_unit_test(work_after_a_start_runs_when_the_instance_is_ready),
         cmocka_unit_test(a_nested_call_changes_in_its_handlers_transaction),
         cmocka_unit_test(many_keys_survive_snapshots),
         cmocka_unit_test(an_image_that_keeps_state_needs_a_folder),

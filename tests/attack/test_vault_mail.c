@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,12 +37,12 @@ static void start(struct site *site) {
     assert_status(status, CELLA_OK);
 }
 
-static void open_site(struct site *site) {
+static void open_site_of(struct site *site, const char *image) {
     struct cella_error error = {.message = ""};
     test_folder_make(&site->folder);
     copy_out(site->machine, sizeof site->machine, test_path(&site->folder, "machine"));
     copy_out(site->vaults, sizeof site->vaults, test_path(&site->folder, "vaults"));
-    copy_out(site->image, sizeof site->image, CELLA_TEST_IMAGES "/vault-probe.enclave");
+    copy_out(site->image, sizeof site->image, image);
     const struct cella_sim_create_options machine = {.folder = site->machine,
                                                      .platform_version = CELLA_SIM_VERSION_NEW};
     assert_status(cella_sim_create(&machine, &error), CELLA_OK);
@@ -49,6 +50,10 @@ static void open_site(struct site *site) {
         .keeper_path = CELLA_TEST_KEEPER, .vaults_path = site->vaults, .restart_limit = 1000};
     assert_status(cella_host_new(&options, &site->host, &error), CELLA_OK);
     start(site);
+}
+
+static void open_site(struct site *site) {
+    open_site_of(site, CELLA_TEST_IMAGES "/vault-probe.enclave");
 }
 
 static void close_site(struct site *site) {
@@ -134,6 +139,17 @@ static enum cella_status ask(struct cella_client *client, const char *text, char
             print_message("%s\n", error_.message);                                                           \
         assert_status(status_, CELLA_OK);                                                                    \
         assert_string_equal(out_, (expected));                                                               \
+    } while (0)
+
+#define assert_posted(client, expected)                                                                      \
+    do {                                                                                                     \
+        struct cella_client_mail mail_ = {.topic = NULL};                                                    \
+        struct cella_error error_ = {.message = ""};                                                         \
+        bool arrived_ = false;                                                                               \
+        assert_status(cella_client_poll((client), 10000, &arrived_, &mail_, &error_), CELLA_OK);             \
+        assert_true(arrived_);                                                                               \
+        assert_bytes(CELLA_BYTES(mail_.body, mail_.body_size), CELLA_BYTES((expected), strlen(expected)));   \
+        cella_client_mail_deinit(&mail_);                                                                    \
     } while (0)
 
 struct counter {
@@ -254,6 +270,114 @@ static void a_query_reads_and_cannot_change(void **state) {
     close_site(&site);
 }
 
+/* A program without a vault has the same handlers, and the same must be refused to them. */
+static void a_query_posts_nothing_without_a_vault(void **state) {
+    struct site site;
+    struct cella_client_transport transport;
+    struct cella_client_mail mail = {.topic = NULL};
+    struct cella_error error = {.message = ""};
+    bool replied = false;
+    open_site_of(&site, CELLA_TEST_IMAGES "/vaultless-probe.enclave");
+    struct cella_client *client = new_client(&site, &transport);
+    assert_says(client, "post news first", "");
+    const struct cella_client_request request = {.body = CELLA_BYTES("post news never", 15)};
+    assert_status(cella_client_query(client, &request, &replied, &mail, &error), CELLA_HANDLER_FAILED);
+    assert_says(client, "post news second", "");
+    assert_posted(client, "first");
+    assert_posted(client, "second");
+    cella_client_free(client);
+    close_site(&site);
+}
+
+/* As if the disk were full: no byte of any file but the first can be written by this process. */
+static void break_disk(bool broken) {
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = broken ? 1 : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static enum cella_status call(struct site *site, const char *text) {
+    uint8_t *reply = NULL;
+    size_t size = 0;
+    enum cella_status status =
+        cella_host_call_wait(site->enclave, CELLA_BYTES(text, strlen(text)), &reply, &size, NULL);
+    free(reply);
+    return status;
+}
+
+static void await_storage(struct site *site, bool works) {
+    struct cella_host_enclave_state now;
+    do {
+        (void)usleep(1000);
+        cella_host_enclave_state(site->enclave, &now);
+    } while ((now.vault.storage == CELLA_OK) != works);
+}
+
+static void a_disk_that_cannot_be_written_holds_up_changes_and_loses_none(void **state) {
+    struct site site;
+    struct cella_client_transport transport;
+    open_site(&site);
+    struct cella_client *client = new_client(&site, &transport);
+    assert_says(client, "put name first", "");
+    break_disk(true);
+    enum cella_status pending = call(&site, "put name second");
+    enum cella_status refused = call(&site, "put other value");
+    struct cella_client_mail mail = {.topic = NULL};
+    bool replied = false;
+    const struct cella_client_request request = {.body = CELLA_BYTES("get name", 8)};
+    enum cella_status queried = cella_client_query(client, &request, &replied, &mail, NULL);
+    await_storage(&site, false);
+    break_disk(false);
+    assert_status(pending, CELLA_COMMIT_PENDING);
+    assert_status(refused, CELLA_STORAGE_IO);
+    assert_status(queried, CELLA_OK);
+    assert_bytes(CELLA_BYTES(mail.body, mail.body_size), CELLA_BYTES("first", 5));
+    cella_client_mail_deinit(&mail);
+    await_storage(&site, true);
+    assert_says(client, "get name", "second");
+    assert_says(client, "get other", "none");
+    kill_instance(&site);
+    assert_says(client, "get name", "second");
+    cella_client_free(client);
+    close_site(&site);
+}
+
+struct asker {
+    struct cella_client *client;
+    enum cella_status status;
+};
+
+static void *post_later(void *context) {
+    struct asker *asker = context;
+    char out[64];
+    asker->status = ask(asker->client, "post news second", out, sizeof out, &(struct cella_error){0});
+    return NULL;
+}
+
+static void a_request_whose_commit_is_pending_is_answered_and_posts_once_when_the_disk_works(void **state) {
+    struct site site;
+    struct cella_client_transport transport;
+    pthread_t thread;
+    open_site(&site);
+    struct cella_client *client = new_client(&site, &transport);
+    struct asker asker = {.client = client, .status = CELLA_INTERNAL};
+    assert_says(client, "post news first", "");
+    break_disk(true);
+    int created = pthread_create(&thread, NULL, post_later, &asker);
+    await_storage(&site, false);
+    break_disk(false);
+    assert_int_equal(created, 0);
+    pthread_join(thread, NULL);
+    assert_status(asker.status, CELLA_OK);
+    assert_says(client, "post news third", "");
+    assert_posted(client, "first");
+    assert_posted(client, "second");
+    assert_posted(client, "third");
+    cella_client_free(client);
+    close_site(&site);
+}
+
 static void a_copy_of_the_same_epoch_is_stopped_by_the_first_client_that_saw_more(void **state) {
     struct site site;
     struct cella_client_transport transports[2];
@@ -301,10 +425,14 @@ static void a_copy_of_an_earlier_epoch_does_not_start(void **state) {
 }
 
 int main(void) {
+    (void)signal(SIGXFSZ, SIG_IGN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_client_goes_on_with_its_sequences_after_a_kill),
         cmocka_unit_test(a_post_that_was_not_collected_survives_a_kill),
         cmocka_unit_test(a_query_reads_and_cannot_change),
+        cmocka_unit_test(a_query_posts_nothing_without_a_vault),
+        cmocka_unit_test(a_disk_that_cannot_be_written_holds_up_changes_and_loses_none),
+        cmocka_unit_test(a_request_whose_commit_is_pending_is_answered_and_posts_once_when_the_disk_works),
         cmocka_unit_test(a_copy_of_the_same_epoch_is_stopped_by_the_first_client_that_saw_more),
         cmocka_unit_test(a_copy_of_an_earlier_epoch_does_not_start),
         cmocka_unit_test(updates_of_many_clients_happen_exactly_once_through_kills),

@@ -181,11 +181,20 @@ static enum cella_status on_call(struct cella_transaction *transaction, struct c
     return run(transaction, NULL, request);
 }
 
+/* What the host may be asked at the start, and what only later. */
+static enum cella_status call_at_start(struct cella_transaction *transaction) {
+    struct cella_bytes reply;
+    enum cella_status status = cella_call_host(transaction, text_of("count"), &reply);
+    status = cella_put(transaction, text_of("called"), text_of(cella_status_name(status)));
+    return status == CELLA_OK ? cella_after_commit(transaction, call_later, text_of("count")) : status;
+}
+
 /* How often this vault was started, in its own state. */
 static enum cella_status on_start(struct cella_transaction *transaction) {
     struct command command = {.transaction = transaction, .word = {NULL, (char *)"starts", (char *)"1"}};
+    const char *calls = cella_setting("probe.calls-at-start");
     (void)add(&command); /* its reply goes nowhere */
-    return CELLA_OK;
+    return calls != NULL && strcmp(calls, "yes") == 0 ? call_at_start(transaction) : CELLA_OK;
 }
 
 int main(void) {
