@@ -1,6 +1,7 @@
 /* A simulated machine and one instance, driven through src/host/instance.h. */
 #include "attack/fixture.h"
 #include "machine/sim/manage.h"
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,4 +164,24 @@ bool fixture_logged(struct fixture *fixture, const char *line) {
         found = found || strcmp(fixture->lines[i], line) == 0;
     pthread_mutex_unlock(&fixture->lock);
     return found;
+}
+
+void fixture_put(struct fixture *fixture, struct cella_frame frame, const void *payload, size_t size) {
+    struct cella_instance *instance = fixture->instance;
+    struct cella_bytes part = CELLA_BYTES(payload, size);
+    frame.size = (uint32_t)size;
+    pthread_mutex_lock(&instance->send_lock);
+    (void)cella_ring_put(&instance->request_ring, frame, &part, 1);
+    pthread_mutex_unlock(&instance->send_lock);
+    /* Wakes all: which thread waits for the rest of a message is not known here. */
+    struct cella_ring_shared *shared = &instance->door->requests;
+    __atomic_fetch_add(&shared->data_bell, 1, __ATOMIC_SEQ_CST);
+    cella_instance_park.wake(&shared->data_bell, INT_MAX);
+}
+
+void fixture_ends_as_broken(struct fixture *fixture, const char *what) {
+    enum cella_status end = fixture_await_end(fixture);
+    if (end != CELLA_DOOR_BROKEN)
+        fail_msg("%s ended with %s: %s", what, cella_status_name(end), fixture->end_reason);
+    fixture_free(fixture);
 }

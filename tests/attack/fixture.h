@@ -48,6 +48,10 @@ struct answer fixture_report(struct fixture *fixture, const uint8_t *nonce);
 enum cella_status fixture_await_end(struct fixture *fixture);
 bool fixture_logged(struct fixture *fixture, const char *line);
 const char *fixture_image(const char *name);
+/* Puts one frame of whatever kind into the request ring. */
+void fixture_put(struct fixture *fixture, struct cella_frame frame, const void *payload, size_t size);
+/* Waits until the instance has ended because a rule of the door was broken, and frees. */
+void fixture_ends_as_broken(struct fixture *fixture, const char *what);
 
 #define assert_answer(got, expected_text)                                                                    \
     do {                                                                                                     \

@@ -19,41 +19,21 @@ static void start(struct fixture *probe) {
     assert_status(fixture_start(probe, machine, "probe", &error), CELLA_OK);
 }
 
-static void put_raw(struct fixture *probe, struct cella_frame frame, const void *payload, size_t size) {
-    struct cella_instance *instance = probe->instance;
-    struct cella_bytes part = CELLA_BYTES(payload, size);
-    frame.size = (uint32_t)size;
-    pthread_mutex_lock(&instance->send_lock);
-    (void)cella_ring_put(&instance->request_ring, frame, &part, 1);
-    pthread_mutex_unlock(&instance->send_lock);
-    /* Wakes all: which thread waits for the rest of a message is not known here. */
-    struct cella_ring_shared *shared = &instance->door->requests;
-    __atomic_fetch_add(&shared->data_bell, 1, __ATOMIC_SEQ_CST);
-    cella_instance_park.wake(&shared->data_bell, INT_MAX);
-}
-
-static void ends_as_broken(struct fixture *probe, const char *what) {
-    enum cella_status end = fixture_await_end(probe);
-    if (end != CELLA_DOOR_BROKEN)
-        fail_msg("%s ended with %s: %s", what, cella_status_name(end), probe->end_reason);
-    fixture_free(probe);
-}
-
 static void every_type_that_the_table_does_not_allow_ends_the_instance(void **state) {
     static const uint16_t types[] = {0, 1, 6, 32, 33, 34, 64, 66, 69, 70, 73, 100, 999, UINT16_MAX};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         struct fixture probe;
         start(&probe);
-        put_raw(&probe, (struct cella_frame){.type = types[i], .id = 5}, "x", 1);
-        ends_as_broken(&probe, "a type that is not allowed");
+        fixture_put(&probe, (struct cella_frame){.type = types[i], .id = 5}, "x", 1);
+        fixture_ends_as_broken(&probe, "a type that is not allowed");
     }
 }
 
 static void unknown_flags_end_the_instance(void **state) {
     struct fixture probe;
     start(&probe);
-    put_raw(&probe, (struct cella_frame){.type = CELLA_FRAME_CALL, .flags = 2}, "x", 1);
-    ends_as_broken(&probe, "unknown flags");
+    fixture_put(&probe, (struct cella_frame){.type = CELLA_FRAME_CALL, .flags = 2}, "x", 1);
+    fixture_ends_as_broken(&probe, "unknown flags");
 }
 
 static void a_report_request_of_another_size_ends_the_instance(void **state) {
@@ -62,25 +42,25 @@ static void a_report_request_of_another_size_ends_the_instance(void **state) {
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         struct fixture probe;
         start(&probe);
-        put_raw(&probe, (struct cella_frame){.type = CELLA_FRAME_REPORT}, payload, sizes[i]);
-        ends_as_broken(&probe, "a report request");
+        fixture_put(&probe, (struct cella_frame){.type = CELLA_FRAME_REPORT}, payload, sizes[i]);
+        fixture_ends_as_broken(&probe, "a report request");
     }
 }
 
 static void a_mail_without_a_route_ends_the_instance(void **state) {
     struct fixture probe;
     start(&probe);
-    put_raw(&probe, (struct cella_frame){.type = CELLA_FRAME_MAIL}, "short", 5);
-    ends_as_broken(&probe, "a mail without a route");
+    fixture_put(&probe, (struct cella_frame){.type = CELLA_FRAME_MAIL}, "short", 5);
+    fixture_ends_as_broken(&probe, "a mail without a route");
 }
 
 static void two_messages_that_mix_end_the_instance(void **state) {
     struct fixture probe;
     start(&probe);
-    put_raw(&probe, (struct cella_frame){.type = CELLA_FRAME_CALL, .flags = CELLA_FRAME_MORE, .id = 1}, "a",
-            1);
-    put_raw(&probe, (struct cella_frame){.type = CELLA_FRAME_CALL, .id = 2}, "b", 1);
-    ends_as_broken(&probe, "mixed messages");
+    fixture_put(&probe, (struct cella_frame){.type = CELLA_FRAME_CALL, .flags = CELLA_FRAME_MORE, .id = 1},
+                "a", 1);
+    fixture_put(&probe, (struct cella_frame){.type = CELLA_FRAME_CALL, .id = 2}, "b", 1);
+    fixture_ends_as_broken(&probe, "mixed messages");
 }
 
 static void impossible_positions_end_the_instance(void **state) {
@@ -92,7 +72,7 @@ static void impossible_positions_end_the_instance(void **state) {
         __atomic_store_n(&shared->produced, shared->produced + jumps[i], __ATOMIC_SEQ_CST);
         __atomic_fetch_add(&shared->data_bell, 1, __ATOMIC_SEQ_CST);
         cella_instance_park.wake(&shared->data_bell, INT_MAX);
-        ends_as_broken(&probe, "an impossible position");
+        fixture_ends_as_broken(&probe, "an impossible position");
     }
 }
 
@@ -108,7 +88,7 @@ static void an_impossible_reply_position_ends_the_instance_when_it_answers(void 
             fixture_call(&probe, "a request that is answered by itself, long enough to fill the ring soon");
     }
     assert_status(answer.status, CELLA_CLOSED);
-    ends_as_broken(&probe, "an impossible reply position");
+    fixture_ends_as_broken(&probe, "an impossible reply position");
 }
 
 /* Changes the request ring's bytes without pause. */

@@ -117,6 +117,51 @@ static void a_nested_call_changes_in_its_handlers_transaction(void **state) {
     fixture_free(&fixture);
 }
 
+static void words_about_writes_that_never_were_change_nothing(void **state) {
+    struct fixture fixture;
+    static const uint32_t words[] = {CELLA_OK, CELLA_STORAGE_FULL, CELLA_NOT_FOUND, 99999};
+    const char *vault = new_vault("words");
+    start(&fixture, vault);
+    assert_answer(fixture_call(&fixture, "put name value"), "");
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        for (uint64_t id = 0; id < 256; id++)
+            fixture_put(&fixture, (struct cella_frame){.type = CELLA_FRAME_STORE_WRITTEN, .id = id},
+                        &words[i], sizeof words[i]);
+        fixture_put(&fixture, (struct cella_frame){.type = CELLA_FRAME_STORE_WRITTEN, .id = UINT64_MAX},
+                    &words[i], sizeof words[i]);
+        assert_answer(fixture_call(&fixture, "put other value"), "");
+    }
+    fixture_free(&fixture);
+    start(&fixture, vault);
+    assert_answer(fixture_call(&fixture, "get other"), "value");
+    fixture_free(&fixture);
+}
+
+static void a_word_about_a_write_in_another_form_ends_the_instance(void **state) {
+    const struct cella_frame frame = {.type = CELLA_FRAME_STORE_WRITTEN, .id = 5};
+    for (size_t size = 0; size <= 8; size++) {
+        struct fixture fixture;
+        if (size == sizeof(uint32_t))
+            continue;
+        start(&fixture, new_vault("form"));
+        fixture_put(&fixture, frame, "12345678", size);
+        fixture_ends_as_broken(&fixture, "a word about a write");
+    }
+}
+
+static void an_answer_of_the_store_that_nobody_asked_for_ends_the_instance(void **state) {
+    struct fixture fixture;
+    const struct cella_bytes nothing = CELLA_BYTES("\0\0\0\0", 4);
+    start(&fixture, new_vault("unasked"));
+    for (size_t i = 0; i < CELLA_DOOR_THREADS; i++) {
+        struct cella_ring *ring = &fixture.instance->calls[i].ring;
+        (void)cella_ring_put(ring, (struct cella_frame){.type = CELLA_FRAME_STORE_DONE, .id = 1, .size = 4},
+                             &nothing, 1);
+    }
+    (void)fixture_call(&fixture, "nest count");
+    fixture_ends_as_broken(&fixture, "an answer that nobody asked for");
+}
+
 static void many_keys_survive_snapshots(void **state) {
     struct fixture fixture;
     const char *vault = new_vault("snapshots");
@@ -168,6 +213,9 @@ int main(void) {
         cmocka_unit_test(work_after_a_commit_may_call_the_host),
         cmocka_unit_test(work_after_a_start_runs_when_the_instance_is_ready),
         cmocka_unit_test(a_nested_call_changes_in_its_handlers_transaction),
+        cmocka_unit_test(words_about_writes_that_never_were_change_nothing),
+        cmocka_unit_test(a_word_about_a_write_in_another_form_ends_the_instance),
+        cmocka_unit_test(an_answer_of_the_store_that_nobody_asked_for_ends_the_instance),
         cmocka_unit_test(many_keys_survive_snapshots),
         cmocka_unit_test(an_image_that_keeps_state_needs_a_folder),
         cmocka_unit_test(another_machine_cannot_open_it),
