@@ -1,5 +1,6 @@
 /* Real instances with a vault: what survives a kill, what leaves nothing behind, what is refused. */
 #include "attack/fixture.h"
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -49,6 +50,60 @@ static void an_orderly_close_keeps_everything(void **state) {
     fixture_free(&fixture);
     start(&fixture, vault);
     assert_answer(fixture_call(&fixture, "get name"), "value");
+    fixture_free(&fixture);
+}
+
+enum { ADDERS = 6, CLOSES = 8 };
+
+struct adder {
+    struct fixture *fixture;
+    unsigned number;
+    unsigned done;
+    enum cella_status end;
+};
+
+/* Adds one by one until the instance takes no more. */
+static void *add_on(void *context) {
+    struct adder *adder = context;
+    char line[32];
+    (void)snprintf(line, sizeof line, "add key-%u 1", adder->number);
+    while ((adder->end = fixture_call(adder->fixture, line).status) == CELLA_OK)
+        __atomic_fetch_add(&adder->done, 1, __ATOMIC_SEQ_CST);
+    return NULL;
+}
+
+static void close_among(struct adder *adders, struct fixture *fixture, const char *vault, unsigned least) {
+    pthread_t threads[ADDERS];
+    start(fixture, vault);
+    for (unsigned i = 0; i < ADDERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, add_on, &adders[i]), 0);
+    for (unsigned i = 0; i < ADDERS; i++)
+        while (__atomic_load_n(&adders[i].done, __ATOMIC_SEQ_CST) < least)
+            sched_yield();
+    cella_instance_stop(fixture->instance, 10000);
+    assert_status(fixture_await_end(fixture), CELLA_OK);
+    for (unsigned i = 0; i < ADDERS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_status(adders[i].end, CELLA_CLOSED);
+    }
+    fixture_free(fixture);
+}
+
+static void a_close_among_many_requests_answers_each_as_it_is(void **state) {
+    struct fixture fixture;
+    struct adder adders[ADDERS] = {0};
+    const char *vault = new_vault("close-among");
+    for (unsigned i = 0; i < ADDERS; i++)
+        adders[i] = (struct adder){.fixture = &fixture, .number = i};
+    for (unsigned i = 1; i <= CLOSES; i++)
+        close_among(adders, &fixture, vault, 20 * i);
+    start(&fixture, vault);
+    for (unsigned i = 0; i < ADDERS; i++) {
+        char line[32], expected[32];
+        (void)snprintf(line, sizeof line, "get key-%u", i);
+        (void)snprintf(expected, sizeof expected, "%u", adders[i].done);
+        assert_answer(fixture_call(&fixture, line), expected);
+    }
     fixture_free(&fixture);
 }
 
@@ -207,6 +262,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_put_is_there_after_a_kill),
         cmocka_unit_test(an_orderly_close_keeps_everything),
+        cmocka_unit_test(a_close_among_many_requests_answers_each_as_it_is),
         cmocka_unit_test(a_handler_that_fails_leaves_nothing),
         cmocka_unit_test(a_value_over_the_limit_fails_that_call_alone),
         cmocka_unit_test(a_scan_sees_the_keys_of_its_prefix_in_order),
