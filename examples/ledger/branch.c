@@ -167,10 +167,10 @@ enum cella_status branch_check_receipt(struct cella_client *client, const struct
     bool transfer = instruction->verb == LEDGER_TRANSFER;
     (void)snprintf(question, sizeof question, "statement %s %d", instruction->account, LEDGER_STATEMENT_MAX);
     (void)snprintf(entry, sizeof entry, "\n%llu %s%s %llu %llu\n", (unsigned long long)receipt->number,
-                   transfer ? "to " : "issue", transfer ? instruction->to : "",
+                   transfer ? "to " : "issued", transfer ? instruction->to : "",
                    (unsigned long long)instruction->amount, (unsigned long long)receipt->balance);
     enum cella_status status = branch_ask(client, question, &statement, error);
-    if (status == CELLA_OK && strstr(statement, entry) == NULL)
+    if (status == CELLA_OK && (statement == NULL || strstr(statement, entry) == NULL))
         status = branch_fail(error, CELLA_NOT_FOUND, "the statement of %s has no entry \"%.*s\"",
                              instruction->account, (int)strlen(entry) - 2, entry + 1);
     free(statement);

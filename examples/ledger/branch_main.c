@@ -102,7 +102,7 @@ static void print_progress(const struct branch_progress *progress) {
 static void print_receipt(const struct branch_receipt *receipt) {
     const struct ledger_instruction *instruction = &receipt->instruction;
     printf("receipt %llu %s %s%s %llu %llu\n", (unsigned long long)receipt->number, instruction->account,
-           instruction->verb == LEDGER_TRANSFER ? "to " : "issue", instruction->to,
+           instruction->verb == LEDGER_TRANSFER ? "to " : "issued", instruction->to,
            (unsigned long long)instruction->amount, (unsigned long long)receipt->balance);
 }
 

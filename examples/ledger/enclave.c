@@ -111,7 +111,7 @@ static enum cella_status find_own(struct cella_transaction *transaction, const s
 static enum cella_status tell_entry(const struct ledger_entry *entry, struct text *text) {
     bool issued = entry->other[0] == '\0';
     return add(text, "%llu %s%s %llu %llu\n", (unsigned long long)entry->number,
-               issued            ? "issue"
+               issued            ? "issued"
                : entry->incoming ? "from "
                                  : "to ",
                entry->other, (unsigned long long)entry->amount, (unsigned long long)entry->balance);

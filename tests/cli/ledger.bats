@@ -53,7 +53,7 @@ restart_host() {
     printf 'issue a 1000\n' >issues.txt
     branch send --state issuer.client "${where[@]}" issues.txt
     expect_ok
-    [[ $output == *"receipt 1 a issue 1000 1000"* ]]
+    [[ $output == *"receipt 1 a issued 1000 1000"* ]]
     for i in $(seq 30); do echo "transfer a b $i"; done >transfers.txt
     echo 'transfer a b 100000' >>transfers.txt
     branch send --state one.client --batch 7 transfers.txt
@@ -87,11 +87,13 @@ restart_host() {
     expect_ok
     kill -KILL "$host_pid"
     wait_gone "$host_pid"
+    rm host.log
     printf 'open c\nopen d\n' >more.txt
     branch send --state one.client more.txt
     [ "$status" -eq 7 ]
     start_background host.log cella host --listen "${host_url#http://}" --state state --machine machine \
         --image ledger=ledger.enclave
+    wait_for_line host.log 'http://127\.0\.0\.1:[0-9]+'
     branch send --state one.client more.txt
     expect_ok
     [[ $output == *"opened 2"* ]]

@@ -140,16 +140,14 @@ void place_kill(void) {
     } while (now.starts == starts || now.phase != CELLA_HOST_RUNNING);
 }
 
-typedef enum cella_status exchange(struct cella_client *client, const struct cella_client_request *request,
-                                   bool *ret_replied, struct cella_client_mail *ret_reply,
-                                   struct cella_error *error);
-
-static enum cella_status run(exchange *call, unsigned client, const char *text, const char **ret_reply) {
+static enum cella_status run(bool question, unsigned client, const char *text, const char **ret_reply) {
     struct cella_client_request request = {.topic = LEDGER_TOPIC, .body = CELLA_BYTES(text, strlen(text))};
     struct cella_client_mail reply = {.topic = NULL};
     struct cella_error error;
     bool replied = false;
-    enum cella_status status = call(place.clients[client], &request, &replied, &reply, &error);
+    struct cella_client *who = place.clients[client];
+    enum cella_status status = question ? cella_client_query(who, &request, &replied, &reply, &error)
+                                        : cella_client_request(who, &request, &replied, &reply, &error);
     *ret_reply = "";
     if (status == CELLA_OK && replied) {
         struct cella_bytes copy = test_copy(CELLA_BYTES(reply.body, reply.body_size + 1));
@@ -161,9 +159,9 @@ static enum cella_status run(exchange *call, unsigned client, const char *text, 
 }
 
 enum cella_status place_send(unsigned client, const char *text, const char **ret_reply) {
-    return run(cella_client_request, client, text, ret_reply);
+    return run(false, client, text, ret_reply);
 }
 
 enum cella_status place_ask(unsigned client, const char *question, const char **ret_answer) {
-    return run(cella_client_query, client, question, ret_answer);
+    return run(true, client, question, ret_answer);
 }

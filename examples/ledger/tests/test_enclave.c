@@ -37,7 +37,7 @@ static void a_transfer_moves_money_once_or_says_why_not(void **state) {
                  "transfer a nobody 1\ntransfer nobody a 1\ntransfer a c 1000000000001\ntransfer a c 40\n",
                  "done 2 40\nrefused funds\nrefused amount\nrefused not-owner\nrefused same-account\n"
                  "refused unknown-account\nrefused unknown-account\nrefused amount\ndone 3 0\n");
-    assert_answer(0, "statement a 10", "account a 0 3\n3 to c 40 0\n2 to c 60 40\n1 issue 100 100\n");
+    assert_answer(0, "statement a 10", "account a 0 3\n3 to c 40 0\n2 to c 60 40\n1 issued 100 100\n");
     assert_answer(1, "statement c 1", "account c 100 2\n3 from a 40 100\n");
     assert_answer(1, "statement c 0", "account c 100 2\n");
     assert_answer(1, "audit", "audit 3 accounts 100 sum 100 issued 3 entries\n");
@@ -51,7 +51,7 @@ static void the_worked_example_of_the_format_is_what_the_enclave_does(void **sta
     assert_reply(0, "transfer a c 41\n", "refused funds\n");
     assert_reply(0, "transfer c a 1\n", "refused not-owner\n");
     assert_reply(0, "transfer a c 40\n", "done 3 0\n");
-    assert_answer(0, "statement a 10", "account a 0 3\n3 to c 40 0\n2 to c 60 40\n1 issue 100 100\n");
+    assert_answer(0, "statement a 10", "account a 0 3\n3 to c 40 0\n2 to c 60 40\n1 issued 100 100\n");
     assert_answer(1, "statement c 1", "account c 100 2\n3 from a 40 100\n");
     assert_answer(1, "audit", "audit 2 accounts 100 sum 100 issued 3 entries\n");
 }
@@ -120,7 +120,7 @@ static void everything_is_there_after_kills(void **state) {
     place_kill();
     assert_reply(0, "transfer a b 3\n", "done 2 4\n");
     place_kill();
-    assert_answer(0, "statement a 10", "account a 4 2\n2 to b 3 4\n1 issue 7 7\n");
+    assert_answer(0, "statement a 10", "account a 4 2\n2 to b 3 4\n1 issued 7 7\n");
     assert_answer(0, "audit", "audit 2 accounts 7 sum 7 issued 2 entries\n");
 }
 
