@@ -13,8 +13,8 @@
  * Nothing of `settings` is kept. */
 void cella_machine_source_init(const struct cella_settings *settings);
 
-/* make: a key of its own for each call, at the versions of now. open: CELLA_VAULT_OTHER_SIGNER if the key is one
- * of another image, as the key policy tells images apart; the rest as source.h says. */
+/* make: a key of its own for each call, at the versions of now. open: CELLA_VAULT_OTHER_SIGNER if the key is
+ * one of another image, as the key policy tells images apart; the rest as source.h says. */
 extern const struct cella_key_source cella_machine_keys;
 
 /* The register of a vault is the machine's counter with the vault's id as its name, and the owner's mark is

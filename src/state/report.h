@@ -1,5 +1,5 @@
-/* A vault's report as bytes, from the enclave that opened it to its host. The host's own end decides nothing by
- * it: it is for status and logs. Format: formats/door.md, READY. */
+/* A vault's report as bytes, from the enclave that opened it to its host. The host's own end decides nothing
+ * by it: it is for status and logs. Format: formats/door.md, READY. */
 #ifndef CELLA_STATE_REPORT_H
 #define CELLA_STATE_REPORT_H
 

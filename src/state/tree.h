@@ -55,6 +55,10 @@ struct cella_tree_fetcher {
                                uint8_t ret_hash[CELLA_DIGEST_SIZE]);
 };
 
+/* Two sizes of a tree, the older one first. */
+struct cella_tree_range {
+    uint64_t from, to;
+};
 /* The proof that the first `from` leaves of the tree began the tree of `to` leaves, 32 bytes for each node,
  * to `out` of 32 * CELLA_TREE_PROOF_NODES bytes: PROOF(from, D[to]) of the RFC, and where `from` is a power
  * of two (then PROOF lacks it) the root of those `from` leaves in front. With it a proof always says by
@@ -64,7 +68,7 @@ struct cella_tree_fetcher {
  * What has to be fetched is checked against the tree's own root: CELLA_HISTORY_DAMAGED. With `to` at most
  * CELLA_TREE_RECENT below the size, and `from` not much older, nothing is fetched. CELLA_ARGUMENT:
  * sizes that this tree never had. */
-enum cella_status cella_tree_prove(const struct cella_tree *tree, uint64_t from, uint64_t to,
+enum cella_status cella_tree_prove(const struct cella_tree *tree, struct cella_tree_range range,
                                    const struct cella_tree_fetcher *fetcher, uint8_t *out, size_t *ret_count,
                                    struct cella_error *error);
 /* The root of the tree when it had `size` leaves, by the same way and with the same checks. */

@@ -174,13 +174,14 @@ enum cella_status cella_tree_root_at(const struct cella_tree *tree, uint64_t siz
     return CELLA_OK;
 }
 
-enum cella_status cella_tree_prove(const struct cella_tree *tree, uint64_t from, uint64_t to,
+enum cella_status cella_tree_prove(const struct cella_tree *tree, struct cella_tree_range range,
                                    const struct cella_tree_fetcher *fetcher, uint8_t *out, size_t *ret_count,
                                    struct cella_error *error) {
     uint8_t to_root[CELLA_DIGEST_SIZE];
     uint8_t from_root[CELLA_DIGEST_SIZE];
     struct nodes nodes = {.tree = tree, .fetcher = fetcher};
     size_t count = 0;
+    uint64_t from = range.from, to = range.to;
     if (from > to || to > tree->size)
         return cella_fail(error, CELLA_ARGUMENT, "no history goes from version %llu to %llu here",
                           (unsigned long long)from, (unsigned long long)to);

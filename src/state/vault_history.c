@@ -153,8 +153,8 @@ static enum cella_status prove(struct fetch *fetch, const uint64_t range[2], uin
                                struct cella_error *error) {
     const struct cella_tree_fetcher fetcher = {.context = fetch, .fetch = fetch_node};
     cella_vault_enter(fetch->vault);
-    enum cella_status status =
-        cella_tree_prove(fetch->vault->tree, range[0], range[1], &fetcher, out, ret_count, error);
+    enum cella_status status = cella_tree_prove(
+        fetch->vault->tree, (struct cella_tree_range){range[0], range[1]}, &fetcher, out, ret_count, error);
     pthread_mutex_unlock(&fetch->vault->lock);
     return status;
 }

@@ -152,7 +152,9 @@ static void proofs_are_those_of_the_definition_and_verify(void **state) {
     for (size_t to = 0; to <= SMALL; to++)
         for (size_t from = 0; from <= to; from++) {
             size_t count = 1000;
-            assert_status(cella_tree_prove(tree, from, to, NULL, proof, &count, NULL), CELLA_OK);
+            assert_status(
+                cella_tree_prove(tree, (struct cella_tree_range){from, to}, NULL, proof, &count, NULL),
+                CELLA_OK);
             if (from == 0 || from == to) {
                 assert_int_equal(count, 0);
                 continue;
@@ -172,8 +174,10 @@ static void sizes_that_never_were_are_refused(void **state) {
     uint8_t proof[CELLA_TREE_PROOF_NODES * HASH];
     size_t count = 0;
     struct cella_tree *tree = tree_of(10);
-    assert_status(cella_tree_prove(tree, 3, 11, NULL, proof, &count, NULL), CELLA_ARGUMENT);
-    assert_status(cella_tree_prove(tree, 6, 5, NULL, proof, &count, NULL), CELLA_ARGUMENT);
+    assert_status(cella_tree_prove(tree, (struct cella_tree_range){3, 11}, NULL, proof, &count, NULL),
+                  CELLA_ARGUMENT);
+    assert_status(cella_tree_prove(tree, (struct cella_tree_range){6, 5}, NULL, proof, &count, NULL),
+                  CELLA_ARGUMENT);
     cella_tree_free(tree);
 }
 
@@ -196,7 +200,9 @@ static void a_tree_goes_on_from_its_frontier_at_every_size(void **state) {
         for (size_t from = 1; from < SMALL; from++) {
             size_t to = from + 1 + from % (SMALL - from);
             size_t right = subproof(from, 0, to, expected);
-            assert_status(cella_tree_prove(tree, from, to, &fetcher, proof, &count, NULL), CELLA_OK);
+            assert_status(
+                cella_tree_prove(tree, (struct cella_tree_range){from, to}, &fetcher, proof, &count, NULL),
+                CELLA_OK);
             assert_bytes(CELLA_BYTES(proof, count * HASH), CELLA_BYTES(expected, right * HASH));
         }
         cella_tree_free(whole);
@@ -267,7 +273,9 @@ static void recent_proofs_need_nothing_from_the_host(void **state) {
         uint64_t first = size > CELLA_TREE_RECENT ? size - CELLA_TREE_RECENT : 1;
         for (uint64_t from = first; from <= size; from += 13)
             for (uint64_t to = from + 1; to <= size; to += 101) {
-                assert_status(cella_tree_prove(tree, from, to, NULL, proof, &count, NULL), CELLA_OK);
+                assert_status(
+                    cella_tree_prove(tree, (struct cella_tree_range){from, to}, NULL, proof, &count, NULL),
+                    CELLA_OK);
                 assert_status(
                     cella_tree_consistency(from, to, CELLA_BYTES(proof, count * HASH), from_root, to_root),
                     CELLA_OK);
@@ -295,7 +303,8 @@ static void a_tree_of_immense_size_proves_its_newest_part(void **state) {
         }
         for (uint64_t from = 0; from < 699; from++) {
             uint64_t to = from + 1 + from % (699 - from);
-            assert_status(cella_tree_prove(tree, sizes[i] + from, sizes[i] + to, NULL, proof, &count, NULL),
+            assert_status(cella_tree_prove(tree, (struct cella_tree_range){sizes[i] + from, sizes[i] + to},
+                                           NULL, proof, &count, NULL),
                           CELLA_OK);
             assert_status(cella_tree_consistency(sizes[i] + from, sizes[i] + to,
                                                  CELLA_BYTES(proof, count * HASH), from_root, to_root),
@@ -321,7 +330,9 @@ static void old_proofs_come_from_the_file_and_are_right(void **state) {
     for (size_t i = 0; i < sizeof old_proofs / sizeof old_proofs[0]; i++) {
         uint64_t from = old_proofs[i][0], to = old_proofs[i][1];
         size_t count = 0;
-        assert_status(cella_tree_prove(tree, from, to, &fetcher, proof, &count, NULL), CELLA_OK);
+        assert_status(
+            cella_tree_prove(tree, (struct cella_tree_range){from, to}, &fetcher, proof, &count, NULL),
+            CELLA_OK);
         assert_status(cella_tree_consistency(from, to, CELLA_BYTES(proof, count * HASH), from_root, to_root),
                       CELLA_OK);
         naive_mth((const uint8_t(*)[HASH])leaves, from, root);
@@ -348,12 +359,15 @@ static void a_wrong_node_at_any_place_never_gives_a_wrong_proof(void **state) {
         size_t right_count = 0, refused = 0;
         file.asked_count = 0;
         file.damaged = UINT64_MAX;
-        assert_status(cella_tree_prove(tree, from, to, &fetcher, right, &right_count, NULL), CELLA_OK);
+        assert_status(
+            cella_tree_prove(tree, (struct cella_tree_range){from, to}, &fetcher, right, &right_count, NULL),
+            CELLA_OK);
         size_t asked_count = file.asked_count;
         for (size_t asked = 0; asked < asked_count; asked++) {
             size_t count = 0;
             file.damaged = file.asked[asked];
-            enum cella_status status = cella_tree_prove(tree, from, to, &fetcher, proof, &count, NULL);
+            enum cella_status status =
+                cella_tree_prove(tree, (struct cella_tree_range){from, to}, &fetcher, proof, &count, NULL);
             if (status == CELLA_OK)
                 assert_bytes(CELLA_BYTES(proof, count * HASH), CELLA_BYTES(right, right_count * HASH));
             else
@@ -373,13 +387,16 @@ static void every_wrong_node_of_a_proof_to_the_newest_size_is_found(void **state
     struct cella_tree_fetcher fetcher = {.context = &file, .fetch = fetch};
     struct cella_tree *tree = tree_of(LARGE);
     file_init(&file, LARGE);
-    assert_status(cella_tree_prove(tree, 1235, LARGE, &fetcher, proof, &count, NULL), CELLA_OK);
+    assert_status(
+        cella_tree_prove(tree, (struct cella_tree_range){1235, LARGE}, &fetcher, proof, &count, NULL),
+        CELLA_OK);
     size_t asked_count = file.asked_count;
     assert_true(asked_count > 5);
     for (size_t asked = 0; asked < asked_count; asked++) {
         file.damaged = file.asked[asked];
-        assert_status(cella_tree_prove(tree, 1235, LARGE, &fetcher, proof, &count, NULL),
-                      CELLA_HISTORY_DAMAGED);
+        assert_status(
+            cella_tree_prove(tree, (struct cella_tree_range){1235, LARGE}, &fetcher, proof, &count, NULL),
+            CELLA_HISTORY_DAMAGED);
         assert_status(cella_tree_root_at(tree, 1235, &fetcher, root, NULL), CELLA_HISTORY_DAMAGED);
     }
     free(file.nodes);
@@ -392,9 +409,11 @@ static void a_node_that_cannot_be_had_ends_the_proof(void **state) {
     struct file file = {.status = CELLA_STORAGE_IO};
     struct cella_tree_fetcher fetcher = {.context = &file, .fetch = fetch};
     struct cella_tree *tree = tree_of(LARGE);
-    assert_status(cella_tree_prove(tree, 3, LARGE, &fetcher, proof, &count, NULL), CELLA_STORAGE_IO);
+    assert_status(cella_tree_prove(tree, (struct cella_tree_range){3, LARGE}, &fetcher, proof, &count, NULL),
+                  CELLA_STORAGE_IO);
     assert_status(cella_tree_root_at(tree, 3, &fetcher, root, NULL), CELLA_STORAGE_IO);
-    assert_status(cella_tree_prove(tree, 3, LARGE, NULL, proof, &count, NULL), CELLA_NOT_FOUND);
+    assert_status(cella_tree_prove(tree, (struct cella_tree_range){3, LARGE}, NULL, proof, &count, NULL),
+                  CELLA_NOT_FOUND);
     cella_tree_free(tree);
 }
 
@@ -404,7 +423,9 @@ static void a_proof_of_another_length_is_refused(void **state) {
     for (uint64_t to = 2; to <= 50; to++)
         for (uint64_t from = 1; from < to; from++) {
             size_t right = 0;
-            assert_status(cella_tree_prove(tree, from, to, NULL, proof, &right, NULL), CELLA_OK);
+            assert_status(
+                cella_tree_prove(tree, (struct cella_tree_range){from, to}, NULL, proof, &right, NULL),
+                CELLA_OK);
             for (size_t size = 0; size <= (right + 1) * HASH; size += HASH / 2)
                 if (size != right * HASH)
                     assert_status(
@@ -419,7 +440,8 @@ static void a_wrong_proof_does_not_lead_to_the_newer_root(void **state) {
     struct cella_tree *tree = tree_of(50);
     for (uint64_t from = 1; from < 50; from++) {
         size_t count = 0;
-        assert_status(cella_tree_prove(tree, from, 50, NULL, proof, &count, NULL), CELLA_OK);
+        assert_status(cella_tree_prove(tree, (struct cella_tree_range){from, 50}, NULL, proof, &count, NULL),
+                      CELLA_OK);
         for (size_t node = 0; node < count; node++) {
             proof[node * HASH + 9] ^= 0x40;
             assert_status(
@@ -440,7 +462,9 @@ static void the_proof_of_a_fork_leads_to_its_own_root_and_not_to_the_other_older
         struct cella_tree *other = tree_of(100);
         for (uint64_t i = 100; i < 200; i++)
             cella_tree_append(other, leaves[1000 + i]);
-        assert_status(cella_tree_prove(other, from, 200, NULL, proof, &count, NULL), CELLA_OK);
+        assert_status(
+            cella_tree_prove(other, (struct cella_tree_range){from, 200}, NULL, proof, &count, NULL),
+            CELLA_OK);
         assert_status(cella_tree_consistency(from, 200, CELLA_BYTES(proof, count * HASH), from_root, to_root),
                       CELLA_OK);
         cella_tree_root(other, root);
@@ -467,9 +491,9 @@ static void the_worked_example_is_reproduced(void **state) {
     assert_bytes(CELLA_BYTES(root, HASH), test_vector_field(vector, "root_7"));
     assert_status(cella_tree_root_at(tree, 3, NULL, root, NULL), CELLA_OK);
     assert_bytes(CELLA_BYTES(root, HASH), test_vector_field(vector, "root_3"));
-    assert_status(cella_tree_prove(tree, 3, 7, NULL, out, &count, NULL), CELLA_OK);
+    assert_status(cella_tree_prove(tree, (struct cella_tree_range){3, 7}, NULL, out, &count, NULL), CELLA_OK);
     assert_bytes(CELLA_BYTES(out, count * HASH), test_vector_field(vector, "proof_3_7"));
-    assert_status(cella_tree_prove(tree, 4, 7, NULL, out, &count, NULL), CELLA_OK);
+    assert_status(cella_tree_prove(tree, (struct cella_tree_range){4, 7}, NULL, out, &count, NULL), CELLA_OK);
     assert_bytes(CELLA_BYTES(out, count * HASH), test_vector_field(vector, "proof_4_7"));
     cella_tree_free(tree);
 }
