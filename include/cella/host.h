@@ -166,6 +166,7 @@ struct cella_host_vault_state {
     uint64_t torn_bytes;       /* of a write that a crash had cut short */
     bool freshness_known; /* else only the epoch is guarded: rollback within it is seen by clients only */
     bool restored;        /* the newest start carried out a restore */
+    bool outdated_keys;   /* files are of an older platform or image version, and are being sealed anew */
     uint64_t evidence;    /* proofs of a fork that the newest instance left */
     enum cella_status storage; /* CELLA_OK, or why the disk cannot be written now */
     char storage_message[CELLA_HOST_REASON_SIZE];

@@ -201,7 +201,8 @@ static enum cella_status rehearse(const struct request *request, struct cella_er
 
 /* One vault that cannot be opened stops no other enclave; its status says why. */
 static bool stays_up(enum cella_status status) {
-    return status >= CELLA_VAULT_MISSING && status <= CELLA_STORAGE_IO;
+    return (status >= CELLA_VAULT_MISSING && status <= CELLA_STORAGE_IO) || status == CELLA_KEY_CPU_SVN ||
+           status == CELLA_KEY_ISV_SVN || status == CELLA_NO_COUNTER;
 }
 
 static enum cella_status start_all(const struct request *request, struct cli_serve *serve,

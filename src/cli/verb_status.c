@@ -43,6 +43,8 @@ static void print_vault(json_t *vault) {
     cli_line(stdout, "              opened with %lld records replayed, %lld dropped, %lld torn bytes",
              number_of(vault, "records_replayed"), number_of(vault, "records_dropped"),
              number_of(vault, "torn_bytes"));
+    if (json_is_true(json_object_get(vault, "outdated_keys")))
+        cli_line(stdout, "  keys        of an older platform or image version: being sealed anew");
     if (strcmp(text_of(vault, "storage"), "OK") != 0)
         cli_line(stdout, "  storage     %s: %s", text_of(vault, "storage"), text_of(vault, "storage_reason"));
     if (number_of(vault, "evidence") > 0)

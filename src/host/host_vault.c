@@ -92,6 +92,7 @@ static void take_report(struct cella_host_vault_state *state, const struct cella
     state->torn_bytes = report->torn_bytes;
     state->freshness_known = report->freshness_known;
     state->restored = report->restored;
+    state->outdated_keys = report->outdated_keys;
 }
 
 static void take_live(struct cella_host_vault_state *state, const struct cella_instance_vault *live) {
@@ -99,6 +100,9 @@ static void take_live(struct cella_host_vault_state *state, const struct cella_i
         state->version = live->version;
     if (live->snapshot_version > state->snapshot_version)
         state->snapshot_version = live->snapshot_version;
+    /* Whatever is older than a snapshot of this instance is replaced by it. */
+    if (live->snapshot_version > 0)
+        state->outdated_keys = false;
     state->evidence = live->evidence;
     state->storage = live->storage.status;
     state->written_bytes = live->storage.bytes;

@@ -70,6 +70,7 @@ static json_t *show_vault(const struct cella_host_vault_state *vault) {
     json_object_set_new(object, "torn_bytes", number(vault->torn_bytes));
     json_object_set_new(object, "freshness_known", json_boolean(vault->freshness_known));
     json_object_set_new(object, "restored", json_boolean(vault->restored));
+    json_object_set_new(object, "outdated_keys", json_boolean(vault->outdated_keys));
     json_object_set_new(object, "evidence", number(vault->evidence));
     json_object_set_new(object, "storage", json_string(cella_status_name(vault->storage)));
     if (vault->storage != CELLA_OK)

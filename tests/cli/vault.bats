@@ -150,6 +150,40 @@ END
     expect_status NOT_FOUND 3
 }
 
+@test "a raised platform seals the vault anew, and a lowered one cannot open it" {
+    start_probe
+    do_call put colour red
+    run_cella status --state state --json
+    [ "$(jq '.enclaves[0].vault.outdated_keys' <<<"$output")" = false ]
+    stop_probe
+    cella sim set-version machine 4
+    run_cella vault check probe --state state --machine machine --image "$probe.enclave"
+    expect_ok
+    [[ $output == *"keys        of an older platform"* ]]
+    start_probe
+    local deadline=$((SECONDS + 20))
+    while [ "$(cella status --state state --json | jq '.enclaves[0].vault.outdated_keys')" = true ]; do
+        ((SECONDS < deadline))
+        do_call put colour blue
+    done
+    stop_probe
+    run_cella vault check probe --state state --machine machine --image "$probe.enclave"
+    expect_ok
+    [[ $output != *"keys        of an older platform"* ]]
+    cella sim set-version machine 3
+    start_probe
+    run_cella status --state state --json
+    [ "$(jq -r '.enclaves[0].end_status' <<<"$output")" = KEY_CPU_SVN ]
+    run_cella vault explain probe --state state
+    expect_ok
+    [[ $output == *"[KEY_CPU_SVN]"* && $output == *"Likely cause"* ]]
+    stop_probe
+    cella sim set-version machine 4
+    start_probe
+    do_call get colour
+    [[ $output == red || $output == blue ]]
+}
+
 @test "an old copy is refused, the host stays up and says why, and does not try again and again" {
     start_probe
     do_call put colour red
