@@ -107,8 +107,8 @@ enum cella_status cella_after_commit(struct cella_transaction *transaction,
 
 /* Calls the host and waits. Outside the transaction: the bytes leave at once. The reply is valid until the
  * handler returns. The host may call the enclave again meanwhile, to the depth max_call_depth of
- * enclave.conf. CELLA_NO_HANDLER: the host has none; CELLA_CALL_DEPTH; or the status that the host's handler
- * returned. */
+ * enclave.conf. CELLA_NO_HANDLER: the host has none; CELLA_CALL_DEPTH; CELLA_NO_MEMORY; CELLA_NOT_STARTED: in
+ * the start handler; or the status that the host's handler returned. */
 enum cella_status cella_call_host(struct cella_transaction *transaction, struct cella_bytes request,
                                   struct cella_bytes *ret_reply);
 
