@@ -105,8 +105,8 @@ static enum cella_status explain_evidence(struct options *options, const struct 
         "So the vault was brought back to an older copy, or two copies of it ran. Whoever was answered "
         "by one of them may miss what the other one knows.");
     say(options,
-        "What to do: keep this file and show it to the vault's owners. The newest copy of the vault's "
-        "folder, or a restore that its owners sign, goes on.");
+        "What to do: keep this file and show it to the vault's owners. They go on from the newest copy of "
+        "the vault's folder with cella vault restore.");
     return CELLA_OK;
 }
 

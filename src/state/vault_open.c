@@ -78,7 +78,7 @@ static enum cella_status judge_register(const struct cella_vault_load *load) {
         load->error, CELLA_VAULT_STALE,
         "this copy ends at version %llu in epoch %llu; its newest owner took epoch %llu with %s",
         (unsigned long long)load->head.version, (unsigned long long)load->head.epoch, c,
-        c == k ? "another copy" : "newer bytes");
+        c == k ? "another copy" : "newer bytes, or with another copy");
 }
 
 static enum cella_status judge(struct cella_vault_load *load) {
