@@ -48,6 +48,9 @@ struct cella_runtime {
 
 extern struct cella_runtime cella_runtime;
 
+/* runtime.c: whether several threads serve. */
+bool cella_runtime_is_parallel(void);
+
 /* identity.c: keys, statement and reports. After the vault, which is part of the statement. */
 enum cella_status cella_runtime_make_identity(struct cella_error *error);
 /* REPORT, then statement, into `out` of CELLA_REPORT_SIZE + CELLA_STATEMENT_SIZE_MAX; returns the size. */
@@ -57,8 +60,8 @@ size_t cella_runtime_report(const uint8_t *nonce, uint8_t *out);
 enum cella_status cella_runtime_start_vault(enum cella_vault_mode mode, struct cella_error *error);
 /* vault_mail.c: the part of the vault that the mailbox keeps. */
 extern const struct cella_mail_keep cella_runtime_keep;
-/* Before a mail is begun: what its context claims. CELLA_VAULT_CONTEXT and what cella_vault_check_context
- * says.
+/* Before a mail is begun: what its context claims. CELLA_VAULT_CONTEXT, CELLA_NEWER_FORMAT, and what
+ * cella_vault_check_context says.
  * `*ret_collected` is 0 without a context. */
 enum cella_status cella_runtime_check_context(const struct cella_mailbox_mail *mail,
                                               struct cella_vault_claim *ret_claim, uint64_t *ret_collected,

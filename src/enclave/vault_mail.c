@@ -49,9 +49,10 @@ enum cella_status cella_runtime_check_context(const struct cella_mailbox_mail *m
         *ret_collected = 0;
         return CELLA_OK;
     }
-    if (cella_client_context_parse(bytes, &context, error) != CELLA_OK)
-        return CELLA_VAULT_CONTEXT;
-    enum cella_status status = cella_vault_check_context(cella_runtime.vault, &context, ret_claim, error);
+    enum cella_status status = cella_client_context_parse(bytes, &context, error);
+    if (status != CELLA_OK)
+        return status == CELLA_NEWER_FORMAT ? CELLA_NEWER_FORMAT : CELLA_VAULT_CONTEXT;
+    status = cella_vault_check_context(cella_runtime.vault, &context, ret_claim, error);
     if (status == CELLA_OK)
         *ret_collected = context.collected;
     return status;
