@@ -14,15 +14,19 @@ enum { SPINS = 500 };
 /* The same while the host's disk is at work for this instance: a flush takes about 100 microseconds, and the
  * answers that wait for it leave that much sooner. One thread at most. */
 enum { PATIENT_SPINS = 4000 };
+/* And before work that waits for more requests goes on without them. */
+enum { GATHER_SPINS = 2500 };
 
 static struct {
     bool ready;
     bool debug;
     uint32_t phase;
     uint32_t stopped;
-    uint32_t active;              /* changed by receivers under receive_lock only */
-    uint32_t expecting;           /* the host's disk is at work */
-    uint32_t patient;             /* a thread looks longer for it */
+    uint32_t active;     /* changed by receivers under receive_lock only */
+    uint32_t expecting;  /* the host's disk is at work */
+    uint32_t patient;    /* a thread looks longer for it */
+    bool (*waits)(void); /* NULL: never */
+    void (*idle)(void);
     pthread_mutex_t receive_lock; /* held from a message's first frame to its last */
     pthread_mutex_t send_lock;
     struct cella_ring requests;
@@ -110,7 +114,17 @@ void cella_channel_join(void) {
     __atomic_fetch_add(&channel.requests.shared->consumers, 1, __ATOMIC_SEQ_CST);
 }
 
+void cella_channel_when_idle(bool (*waits)(void), void (*idle)(void)) {
+    channel.waits = waits;
+    channel.idle = idle;
+}
+
 static void wait_for_request(struct cella_ring *ring, uint64_t position) {
+    if (channel.waits != NULL && channel.waits()) {
+        if (cella_ring_look(ring->shared, position, GATHER_SPINS))
+            return;
+        channel.idle();
+    }
     bool patient = __atomic_load_n(&channel.expecting, __ATOMIC_RELAXED) != 0 &&
                    __atomic_exchange_n(&channel.patient, 1, __ATOMIC_ACQUIRE) == 0;
     cella_ring_wait(ring, position, patient ? PATIENT_SPINS : SPINS);

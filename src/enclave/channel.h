@@ -28,6 +28,11 @@ struct cella_incoming {
 /* Tells the host that one more thread serves requests. */
 void cella_channel_join(void);
 
+/* For work that waits for more requests: `waits` says whether there is any, and then `idle` is called when
+ * none came for about 100 microseconds, longer than it takes to wake whoever sends them. Before threads are
+ * started. */
+void cella_channel_when_idle(bool (*waits)(void), void (*idle)(void));
+
 /* Waits for the next request and takes its first frame. While `more`, this thread alone may go on with
  * cella_channel_next, and it must, until the message is complete. `buffer` has CELLA_DOOR_FRAME_MAX bytes.
  * False: the channel was stopped. */

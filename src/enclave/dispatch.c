@@ -258,6 +258,17 @@ static void end_request(void) {
     __atomic_fetch_sub(&cella_runtime.lookers, 1, __ATOMIC_SEQ_CST);
 }
 
+/* A record that waits for more answers must not wait for ever while other requests keep coming. One thread
+ * only. */
+static void limit_gathering(void) {
+    enum { REQUESTS = 128 };
+    static unsigned requests;
+    if (cella_runtime.vault == NULL || !cella_vault_is_gathering(cella_runtime.vault))
+        requests = 0;
+    else if (++requests == REQUESTS)
+        cella_vault_gathered(cella_runtime.vault);
+}
+
 void cella_runtime_dispatch(struct cella_incoming *incoming, uint8_t *buffer) {
     switch (incoming->type) {
     case CELLA_FRAME_MAIL:
@@ -280,5 +291,6 @@ void cella_runtime_dispatch(struct cella_incoming *incoming, uint8_t *buffer) {
         CELLA_ASSERT(false);
     }
     cella_runtime_run_after();
+    limit_gathering();
     end_request();
 }

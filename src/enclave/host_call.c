@@ -168,6 +168,8 @@ static enum cella_status ask_host(struct cella_transaction *transaction, enum ce
     cella_write_u32(&writer, (uint32_t)cella_thread_data()->index);
     const struct cella_bytes parts[] = {CELLA_BYTES(front, sizeof front), request};
     cella_channel_send(ask, id, parts, 2);
+    if (cella_runtime.vault != NULL && !cella_runtime_is_parallel())
+        cella_vault_gathered(cella_runtime.vault);
     enum cella_status status = await_answer(transaction, answer, id, buffer, ret_reply);
     free(buffer);
     return status;

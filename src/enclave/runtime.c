@@ -124,6 +124,18 @@ static enum cella_status start_all(uint8_t *buffer, enum cella_vault_mode mode, 
     return status;
 }
 
+bool cella_runtime_is_parallel(void) {
+    return cella_runtime.program->thread_safe && cella_runtime.settings.thread_count > 1;
+}
+
+static bool waits_for_more(void) {
+    return cella_vault_is_gathering(cella_runtime.vault);
+}
+
+static void on_idle(void) {
+    cella_vault_gathered(cella_runtime.vault);
+}
+
 static void tell_ready(void) {
     uint8_t out[CELLA_REPORT_SIZE + CELLA_STATEMENT_SIZE_MAX];
     uint8_t vault[CELLA_VAULT_REPORT_SIZE];
@@ -199,7 +211,9 @@ int cella_enclave_run(const struct cella_enclave *enclave) {
     }
     tell_ready();
     cella_runtime_run_after();
-    if (enclave->thread_safe && cella_runtime.settings.thread_count > 1)
+    if (cella_runtime.vault != NULL && !cella_runtime_is_parallel())
+        cella_channel_when_idle(waits_for_more, on_idle);
+    if (cella_runtime_is_parallel())
         start_threads();
     serve(buffer);
     return 0;

@@ -27,6 +27,7 @@ static struct cella_vault_options make_options(void) {
                    .max_transaction_size = settings->max_transaction_size,
                    .max_state_size = settings->max_state_size,
                    .snapshot_after = settings->snapshot_after},
+        .gathers = !cella_runtime_is_parallel(),
         .lost = on_lost,
     };
 }

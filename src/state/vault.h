@@ -37,6 +37,10 @@ struct cella_vault_options {
     const struct cella_key_source *keys;
     const struct cella_freshness_source *freshness;
     struct cella_vault_limits limits;
+    /* The caller says whenever it has nothing else to do (cella_vault_gathered). A record then waits a moment
+     * for as many answers as the one before it had: clients that were just answered come again, and share its
+     * flush. */
+    bool gathers;
     /* Called once when the vault is no longer this instance's, or its sealing fails: no answer may leave any
      * more. The keys are wiped when it is called, and no lock of the vault is held. It may end the process;
      * if it returns, every waiter is released with the status. May be NULL. */
@@ -148,6 +152,11 @@ enum cella_status cella_vault_commit(struct cella_vault *vault, struct cella_vau
 void cella_vault_wait(struct cella_vault *vault, struct cella_vault_waiter *waiter);
 /* True while any waiter is not released or a write of the journal is not done. */
 bool cella_vault_busy(const struct cella_vault *vault);
+
+/* Nothing more comes now: a record that waits for more answers waits no longer. Only with `gathers`. */
+void cella_vault_gathered(struct cella_vault *vault);
+/* Whether a record waits so. */
+bool cella_vault_is_gathering(const struct cella_vault *vault);
 
 /* The store tells what became of a write: from any thread, also from inside store->write, late, twice, or
  * wrongly. Goes on with whatever waits for it: the next record, the next piece

@@ -148,6 +148,10 @@ struct cella_vault {
     struct cella_tree *tree;
     struct cella_vault_queue queue;   /* not sealed */
     struct cella_vault_group *flight; /* sealed, being written */
+    unsigned gather_target;           /* answers that the next record waits for, if they come at once */
+    bool gathered;                    /* the next one need not wait for as many */
+    unsigned gather_pause;            /* records that do not wait, because waiting was in vain lately */
+    atomic_bool gathering;            /* a record waits */
     struct cella_vault_queue written; /* durable; the register has not been asked */
     struct cella_vault_queue safe;    /* durable and this owner's; answers leave */
     struct cella_vault_group calm;    /* those that wait for nothing but the register */

@@ -9,7 +9,7 @@
 #include "state/vault_internal.h"
 #include <string.h>
 
-enum { SLOT_BITS = 2 };
+enum { SLOT_BITS = 2, GATHER_PAUSE = 16 };
 
 void cella_vault_end(struct cella_vault *vault, enum cella_status status, const char *message) {
     if (vault->ended != CELLA_OK && vault->ended != CELLA_VAULT_STOPPED)
@@ -71,6 +71,12 @@ static void journal_told(struct cella_vault *vault, enum cella_status status) {
     if (status != CELLA_OK)
         return;
     if (vault->flight != NULL) {
+        /* All that are here now: those who will be answered and come again, and those who came meanwhile. */
+        unsigned here =
+            vault->flight->waiting + (vault->queue.first != NULL ? vault->queue.first->waiting : 0);
+        vault->gather_target = vault->gather_pause == 0 ? here : 0;
+        if (vault->gather_pause > 0)
+            vault->gather_pause--;
         cella_vault_queue_push(&vault->written, vault->flight);
         vault->flight = NULL;
     } else if (vault->snapshot.phase == SNAPSHOT_ROTATING) {
@@ -137,6 +143,18 @@ static void seal_next(struct cella_vault *vault) {
     cella_vault_history_flush(vault, false);
 }
 
+/* Clients in a closed loop would otherwise split in two halves that wait for each other's flush. */
+static bool must_gather(struct cella_vault *vault) {
+    const struct cella_vault_group *group = vault->queue.first;
+    bool more =
+        group->kind == CELLA_RECORD_CHANGES && group->next == NULL && group->waiting < vault->gather_target;
+    if (more && vault->gathered)
+        vault->gather_pause = GATHER_PAUSE;
+    more = more && vault->options.gathers && !vault->gathered;
+    atomic_store(&vault->gathering, more);
+    return more;
+}
+
 /* One record, or one header of a segment, at a time. A vault that was stopped still writes why. */
 static bool start_next(struct cella_vault *vault) {
     if (vault->flight != NULL || vault->snapshot.phase == SNAPSHOT_ROTATING)
@@ -146,8 +164,9 @@ static bool start_next(struct cella_vault *vault) {
         return true;
     }
     bool may = vault->ended == CELLA_OK || vault->ended == CELLA_VAULT_STOPPED;
-    if (!may || vault->queue.first == NULL)
+    if (!may || vault->queue.first == NULL || must_gather(vault))
         return false;
+    vault->gathered = false;
     seal_next(vault);
     return true;
 }
@@ -213,6 +232,16 @@ void cella_vault_leave(struct cella_vault *vault) {
         if (!atomic_load(&vault->news) || pthread_mutex_trylock(&vault->lock) != 0)
             return;
     }
+}
+
+bool cella_vault_is_gathering(const struct cella_vault *vault) {
+    return atomic_load(&vault->gathering);
+}
+
+void cella_vault_gathered(struct cella_vault *vault) {
+    cella_vault_enter(vault);
+    vault->gathered = vault->queue.first != NULL;
+    cella_vault_leave(vault);
 }
 
 void cella_vault_written(struct cella_vault *vault, uint64_t id, enum cella_status status) {

@@ -79,6 +79,7 @@ int test_vault_teardown(void **state) {
 
 static struct cella_vault_options options(struct test_vault *vault) {
     return (struct cella_vault_options){.store = test_store_face(vault->store),
+                                        .gathers = vault->gathers,
                                         .keys = &vault->machine.keys,
                                         .freshness = &vault->machine.freshness,
                                         .limits = vault->limits,

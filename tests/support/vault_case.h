@@ -21,6 +21,7 @@ struct test_vault {
     struct test_store *store;
     struct test_machine machine;
     struct cella_vault_limits limits;
+    bool gathers;
     struct cella_vault *vault;
     struct cella_vault_report report;
     struct cella_error error;

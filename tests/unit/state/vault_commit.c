@@ -50,6 +50,60 @@ static void commits_that_come_during_a_flush_share_the_next_record(void **state)
     }
 }
 
+static uint64_t records(struct test_vault *vault) {
+    struct cella_vault_counts counts;
+    cella_vault_count(vault->vault, &counts);
+    return counts.records;
+}
+
+/* Two clients: one was answered while the other's record had to wait. */
+static void start_gathering(struct test_vault *vault, struct test_answer answers[2]) {
+    test_store_work_all(vault->store);
+    test_vault_close(vault);
+    vault->gathers = true;
+    test_store_delay(vault->store, false);
+    assert_status(test_vault_open(vault), CELLA_OK);
+    test_store_delay(vault->store, true);
+    assert_status(test_vault_put(vault, "a", "1", &answers[0]), CELLA_OK);
+    assert_status(test_vault_put(vault, "b", "1", &answers[1]), CELLA_OK);
+    test_store_work_all(vault->store);
+    assert_int_equal(answers[0].released, 1);
+    assert_int_equal(answers[1].released, 0);
+    assert_true(cella_vault_is_gathering(vault->vault));
+}
+
+static void a_record_waits_for_those_who_were_just_answered(void **state) {
+    struct test_vault *vault = *state;
+    struct test_answer answers[2], again;
+    start_gathering(vault, answers);
+    uint64_t before = records(vault);
+    assert_status(test_vault_put(vault, "a", "2", &again), CELLA_OK);
+    assert_false(cella_vault_is_gathering(vault->vault));
+    assert_int_equal(records(vault), before + 1);
+    test_store_work_all(vault->store);
+    assert_int_equal(answers[1].released, 1);
+    assert_int_equal(again.released, 1);
+}
+
+static void a_record_waits_no_longer_when_nothing_more_comes(void **state) {
+    struct test_vault *vault = *state;
+    struct test_answer answers[2], third, fourth;
+    start_gathering(vault, answers);
+    uint64_t before = records(vault);
+    cella_vault_gathered(vault->vault);
+    assert_false(cella_vault_is_gathering(vault->vault));
+    assert_int_equal(records(vault), before + 1);
+    /* Waiting was in vain: the next one does not. */
+    assert_status(test_vault_put(vault, "c", "1", &third), CELLA_OK);
+    test_store_work(vault->store, 1);
+    assert_int_equal(answers[1].released, 1);
+    assert_int_equal(records(vault), before + 2);
+    assert_status(test_vault_put(vault, "d", "1", &fourth), CELLA_OK);
+    test_store_work_all(vault->store);
+    assert_int_equal(third.released + fourth.released, 2);
+    assert_false(cella_vault_is_gathering(vault->vault));
+}
+
 static void the_next_record_is_on_its_way_before_answers_leave(void **state) {
     struct test_vault *vault = *state;
     struct test_answer first, second;
@@ -294,6 +348,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         DELAYED(an_answer_is_prepared_during_the_flush_and_leaves_after_it),
         DELAYED(commits_that_come_during_a_flush_share_the_next_record),
+        DELAYED(a_record_waits_for_those_who_were_just_answered),
+        DELAYED(a_record_waits_no_longer_when_nothing_more_comes),
         DELAYED(the_next_record_is_on_its_way_before_answers_leave),
         DELAYED(an_answer_without_changes_leaves_at_once_when_nothing_is_on_its_way),
         DELAYED(an_answer_without_changes_waits_for_what_it_may_have_seen),
