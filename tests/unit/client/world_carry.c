@@ -143,8 +143,8 @@ static size_t write_context(struct world *world, const struct cella_client_conte
     if (asked && !withheld && from < world->disk.version) {
         context.has_proof = true;
         context.proof_from = from;
-        assert_status(cella_tree_prove(world->tree, from, world->disk.version, NULL, context.proof,
-                                       &context.proof_count, &error),
+        assert_status(cella_tree_prove(world->tree, (struct cella_tree_range){from, world->disk.version},
+                                       NULL, context.proof, &context.proof_count, &error),
                       CELLA_OK);
     }
     assert_status(cella_vault_context_write(&context, out, &size, &error), CELLA_OK);

@@ -110,7 +110,9 @@ struct cella_signed_head copy_head(const struct copy *copy) {
 size_t copy_prove(const struct copy *copy, uint64_t from, uint8_t *out) {
     size_t count = 0;
     struct cella_tree *tree = tree_at(copy, copy->version);
-    assert_status(cella_tree_prove(tree, from, copy->version, NULL, out, &count, NULL), CELLA_OK);
+    assert_status(
+        cella_tree_prove(tree, (struct cella_tree_range){from, copy->version}, NULL, out, &count, NULL),
+        CELLA_OK);
     cella_tree_free(tree);
     return count;
 }
