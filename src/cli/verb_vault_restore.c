@@ -153,6 +153,25 @@ static uint64_t greatest(uint64_t first, uint64_t second) {
     return first > second ? first : second;
 }
 
+/* Whoever carries a half-signed restore could have put anything in it: nobody signs what his own image does
+ * not find. */
+static enum cella_status check_waiting(const struct cella_restore *restore,
+                                       const struct cella_vault_report *report, struct cella_error *error) {
+    bool same = memcmp(restore->vault_id, report->vault_id, sizeof restore->vault_id) == 0 &&
+                restore->lineage == report->lineage + 1 && restore->from.epoch == report->found.epoch &&
+                restore->from.version == report->found.version &&
+                memcmp(restore->from.digest, report->found.digest, sizeof restore->from.digest) == 0 &&
+                memcmp(restore->from_root, report->found_root, sizeof restore->from_root) == 0 &&
+                restore->epoch >= report->register_epoch && restore->epoch >= report->found.epoch;
+    if (same)
+        return CELLA_OK;
+    return cella_fail(
+        error, CELLA_VAULT_RESTORE,
+        "the restore that waits for signatures goes on from version %llu, but the vault ends at "
+        "version %llu: move the file `restore` in the vault's folder away to begin a new one",
+        (unsigned long long)restore->from.version, (unsigned long long)report->found.version);
+}
+
 /* A restore that waits is signed further; else one is made of what the image found. */
 static enum cella_status prepare(const struct request *request, const struct cella_vault_report *report,
                                  struct cella_restore *ret_restore, struct cella_error *error) {
@@ -165,7 +184,7 @@ static enum cella_status prepare(const struct request *request, const struct cel
     if (status == CELLA_OK) {
         status = cella_restore_parse(CELLA_BYTES(data, size), ret_restore, error);
         free(data);
-        return status;
+        return status == CELLA_OK ? check_waiting(ret_restore, report, error) : status;
     }
     if (status != CELLA_NOT_FOUND)
         return status;

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "host/instance_internal.h"
 #include <stdlib.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -16,7 +17,11 @@ static void on_changed(void *context, enum cella_status status, const char *mess
 static enum cella_status open_or_make(struct cella_instance *instance, struct cella_error *error) {
     struct stat info;
     instance->vault_mode = instance->checks ? CELLA_VAULT_MODE_CHECK : CELLA_VAULT_MODE_OPEN;
-    if (!instance->checks && lstat(instance->vault_path, &info) != 0)
+    bool there = lstat(instance->vault_path, &info) == 0;
+    if (!there && errno != ENOENT)
+        return cella_fail(error, CELLA_STORAGE_IO, "cannot look at %.200s: %s", instance->vault_path,
+                          strerror(errno));
+    if (!there && !instance->checks)
         instance->vault_mode = CELLA_VAULT_MODE_CREATE;
     if (instance->vault_mode == CELLA_VAULT_MODE_CREATE)
         return cella_storage_make_new(instance->vault_path, &instance->vault_folder, error);

@@ -115,8 +115,11 @@ static size_t room_for(size_t size) {
 static enum cella_status queue_message(struct cella_instance *instance, struct cella_frame frame,
                                        const struct cella_bytes *parts, size_t part_count) {
     size_t size = total_size(parts, part_count);
-    if (instance->pending_count >= INSTANCE_PENDING ||
-        size > INSTANCE_PENDING_BYTES - instance->pending_bytes)
+    /* What the host itself has to say is little, and must not be kept out by what clients send. */
+    bool of_clients = frame.type == CELLA_FRAME_MAIL || frame.type == CELLA_FRAME_CALL;
+    if (of_clients &&
+        (instance->pending_count >= INSTANCE_PENDING || instance->pending_bytes > INSTANCE_PENDING_BYTES ||
+         size > INSTANCE_PENDING_BYTES - instance->pending_bytes))
         return CELLA_LIMIT;
     struct instance_pending *pending = malloc(sizeof *pending + size);
     if (pending == NULL)

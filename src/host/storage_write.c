@@ -9,7 +9,7 @@
 
 /* These are made anew as a whole when the disk can write again. */
 static bool gives_up(enum cella_store_kind kind) {
-    return kind == CELLA_STORE_SNAPSHOT || kind == CELLA_STORE_EVIDENCE;
+    return kind == CELLA_STORE_SNAPSHOT;
 }
 
 static void tell(struct cella_storage *storage, struct cella_storage_ticket ticket,

@@ -61,8 +61,8 @@ struct cella_store {
                                    struct cella_error *error);
     /* Takes the bytes (they are copied before it returns) and returns at once. What became of them is told by
      * cella_vault_written(id, status), for `id` 0 by nobody. A status other than CELLA_OK says "not yet": the
-     * store goes on trying with the same bytes, and tells again when they are written; only for a SNAPSHOT or
-     * EVIDENCE it gives up. Writes to one file are done in order. */
+     * store goes on trying with the same bytes, and tells again when they are written; only for a
+     * SNAPSHOT it gives up. Writes to one file are done in order. */
     void (*write)(void *context, uint64_t id, const struct cella_store_write *write);
     /* Removes a file, some time; of SEGMENT all with a number up to this one, of SNAPSHOT all below it. */
     void (*remove)(void *context, struct cella_store_file file);

@@ -82,9 +82,14 @@ static enum cella_status judge_register(const struct cella_vault_load *load) {
 }
 
 static enum cella_status judge(struct cella_vault_load *load) {
-    if (load->has_restore && !load->restore_done)
+    bool restoring = load->has_restore && !load->restore_done;
+    if (restoring && cella_restore_verify(&load->restore, &load->vault->genesis, NULL) == CELLA_OK)
         return judge_restore(load, is_owners(load));
     enum cella_status status = judge_register(load);
+    /* One that is not signed by enough owners yet stops no vault that needs none, and is not carried out. */
+    if (restoring && (status != CELLA_OK || load->stopped))
+        return cella_restore_verify(&load->restore, &load->vault->genesis, load->error);
+    load->has_restore = load->has_restore && !restoring;
     if (status != CELLA_OK)
         return status;
     if (load->stopped)

@@ -172,8 +172,7 @@ static enum cella_status read_restore(struct cella_vault_load *load) {
     status = cella_restore_parse(CELLA_BYTES(load->restore_bytes, size), &load->restore, load->error);
     if (status == CELLA_DAMAGED)
         return cella_fail(load->error, CELLA_VAULT_RESTORE, "the restore file is damaged");
-    return status == CELLA_OK ? cella_restore_verify(&load->restore, &load->vault->genesis, load->error)
-                              : status;
+    return status;
 }
 
 enum cella_status cella_vault_next_record(struct cella_vault_load *load, struct cella_vault_stream *stream,

@@ -52,6 +52,37 @@ static void too_few_owners_restore_nothing(void **state) {
     assert_int_equal(test_store_count(vault->store, CELLA_STORE_RESTORE), 1);
 }
 
+/* Nobody has authorised anything yet: what is fine by itself goes on, and the file waits. */
+static void a_half_signed_restore_stops_no_vault_that_needs_none(void **state) {
+    struct test_vault *vault = *state;
+    struct cella_restore restore;
+    test_vault_close(vault);
+    assert_status(test_vault_check(vault), CELLA_OK);
+    test_vault_authorise(vault, 1, &restore);
+    test_vault_place_restore(vault, &restore);
+    assert_status(test_vault_check(vault), CELLA_OK);
+    assert_status(test_vault_open(vault), CELLA_OK);
+    assert_false(vault->report.restored);
+    assert_int_equal(cella_vault_lineage(vault->vault), 0);
+    assert_int_equal(test_store_count(vault->store, CELLA_STORE_RESTORE), 1);
+}
+
+/* The second owner's image must find where the state ends, although one signature is too few. */
+static void a_check_finds_the_state_beside_a_half_signed_restore(void **state) {
+    struct test_vault *vault = *state;
+    struct cella_restore restore;
+    make_stale(vault);
+    uint64_t found = vault->report.found.version;
+    test_vault_authorise(vault, 1, &restore);
+    test_vault_place_restore(vault, &restore);
+    assert_status(test_vault_check(vault), CELLA_VAULT_RESTORE);
+    assert_int_equal(vault->report.found.version, found);
+    test_vault_authorise(vault, 2, &restore);
+    test_vault_place_restore(vault, &restore);
+    assert_status(test_vault_open(vault), CELLA_OK);
+    assert_true(vault->report.restored);
+}
+
 static void a_damaged_restore_is_refused(void **state) {
     struct test_vault *vault = *state;
     struct cella_restore restore;
@@ -316,6 +347,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(the_owners_bring_a_stale_copy_back),
         CASE(too_few_owners_restore_nothing),
+        CASE(a_half_signed_restore_stops_no_vault_that_needs_none),
+        CASE(a_check_finds_the_state_beside_a_half_signed_restore),
         CASE(a_damaged_restore_is_refused),
         CASE(a_restore_is_for_one_state_alone),
         CASE(a_restore_counts_once),
