@@ -27,9 +27,12 @@ stop_probe() {
     wait_gone "$host_pid"
 }
 
-# An image whose vault has an owner.
+# make_owned_image [COUNT]: an image whose vault has so many owners, all of whom must sign.
 make_owned_image() {
     cella key new owner.pem --type owner >owner-line
+    for ((i = 2; i <= ${1:-1}; i++)); do
+        cella key new "owner-$i.pem" --type owner >>owner-line
+    done
     cat >owned.conf <<END
 [enclave]
 name = vault-probe
@@ -42,7 +45,7 @@ threads = 4
 
 [vault]
 kind = machine
-owner_threshold = 1
+owner_threshold = ${1:-1}
 $(cat owner-line)
 END
     cella image build "$probe.elf" --config owned.conf --out owned.unsigned >/dev/null
@@ -259,6 +262,33 @@ END
     run_cella vault show probe --state state --json
     [ "$(jq .lineage <<<"$output")" = 1 ]
     [ "$(jq .restore_waits <<<"$output")" = false ]
+}
+
+@test "owners who sign one after the other see what they sign, and a half-signed restore stops nothing" {
+    make_owned_image 2
+    start_probe owned.enclave
+    do_call put colour red
+    cella vault backup probe old.tar --state state
+    stop_probe
+    local restore=(vault restore probe --state state --machine machine --image owned.enclave)
+    run_cella "${restore[@]}" --owner-key owner.pem
+    expect_ok
+    [[ $output == *"signatures  1 of 2"* ]]
+    start_probe owned.enclave
+    do_call put colour blue
+    stop_probe
+    # The vault has gone on: nobody signs what its image does not find any more.
+    run_cella "${restore[@]}" --owner-key owner-2.pem
+    expect_status VAULT_RESTORE 4
+    [[ $output == *"move the file"* ]]
+    run_cella vault restore probe old.tar --state state --machine machine --image owned.enclave --owner-key owner.pem
+    expect_ok
+    run_cella "${restore[@]}" --owner-key owner-2.pem
+    expect_ok
+    [[ $output == *"signatures  2 of 2"* ]]
+    start_probe owned.enclave
+    do_call get colour
+    [ "$output" = red ]
 }
 
 @test "an owner key is made once, shown, and is no signing key" {
