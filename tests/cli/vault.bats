@@ -280,7 +280,7 @@ END
     # The vault has gone on: nobody signs what its image does not find any more.
     run_cella "${restore[@]}" --owner-key owner-2.pem
     expect_status VAULT_RESTORE 4
-    [[ $output == *"move the file"* ]]
+    [[ $stderr == *"move the file"* ]]
     run_cella vault restore probe old.tar --state state --machine machine --image owned.enclave --owner-key owner.pem
     expect_ok
     run_cella "${restore[@]}" --owner-key owner-2.pem
