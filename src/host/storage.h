@@ -10,8 +10,10 @@
 #include "host/disk.h"
 #include "state/store.h"
 
-#define CELLA_STORAGE_READ_MAX ((size_t)1 << 20) /* bytes of one read, and of one write */
-#define CELLA_STORAGE_NAME_MAX 32
+/* What a write that waits counts beside its bytes. */
+#define CELLA_STORAGE_WRITE_COST ((size_t)128)
+#define CELLA_STORAGE_READ_MAX   ((size_t)1 << 20) /* bytes of one read, and of one write */
+#define CELLA_STORAGE_NAME_MAX   32
 
 struct cella_storage;
 

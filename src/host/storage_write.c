@@ -59,6 +59,8 @@ static enum cella_status check_write(const struct cella_storage *storage,
         return refuse(write, "the flags do not fit", error);
     if (write->bytes.size > CELLA_STORAGE_READ_MAX || write->offset > OFFSET_LIMIT)
         return refuse(write, "it is too large", error);
+    if (write->bytes.size == 0 && !whole)
+        return refuse(write, "it is empty", error);
     return CELLA_OK;
 }
 
@@ -141,7 +143,7 @@ static void append(struct storage_lane *lane, struct storage_file *file, struct 
         file->end = pending->offset + pending->size;
     if ((pending->flags & CELLA_STORE_FINISH) != 0)
         file->finished = true;
-    lane->queued_bytes += pending->size;
+    lane->queued_bytes += pending->size + CELLA_STORAGE_WRITE_COST;
 }
 
 enum cella_status cella_storage_write(struct cella_storage *storage, const struct cella_storage_write *write,
@@ -156,7 +158,7 @@ enum cella_status cella_storage_write(struct cella_storage *storage, const struc
     int64_t retry_at = INT64_MAX;
     struct storage_file *file = NULL;
     pthread_mutex_lock(&lane->lock);
-    if (write->bytes.size > storage->options.queue_limit - lane->queued_bytes)
+    if (write->bytes.size + CELLA_STORAGE_WRITE_COST > storage->options.queue_limit - lane->queued_bytes)
         status = cella_fail(error, CELLA_LIMIT, "too many bytes wait for the disk under the vault");
     bool idle = write->here && lane->running == NULL && cella_storage_runnable(lane, &retry_at) == NULL &&
                 retry_at == INT64_MAX;
@@ -223,7 +225,7 @@ static struct storage_pending *take(struct storage_lane *lane, struct storage_fi
     while (file->first != NULL && (all || file->first->written)) {
         *end = file->first;
         end = &file->first->next;
-        lane->queued_bytes -= file->first->size;
+        lane->queued_bytes -= file->first->size + CELLA_STORAGE_WRITE_COST;
         file->first = file->first->next;
     }
     *end = NULL;
@@ -411,7 +413,7 @@ void cella_storage_forget(struct storage_lane *lane, struct storage_file *file) 
     cella_storage_unmake(storage, file);
     while (file->first != NULL) {
         struct storage_pending *next = file->first->next;
-        lane->queued_bytes -= file->first->size;
+        lane->queued_bytes -= file->first->size + CELLA_STORAGE_WRITE_COST;
         free(file->first);
         file->first = next;
     }
@@ -434,9 +436,19 @@ enum cella_status cella_storage_remove(struct cella_storage *storage, struct cel
     *removal = (struct storage_removal){.file = file};
     struct storage_lane *lane = &storage->background;
     pthread_mutex_lock(&lane->lock);
-    *storage->removals_end = removal;
-    storage->removals_end = &removal->next;
+    /* The later one says all that the earlier one says. */
+    struct storage_removal *other = storage->removals;
+    while (other != NULL && other->file.kind != file.kind)
+        other = other->next;
+    if (other == NULL) {
+        *storage->removals_end = removal;
+        storage->removals_end = &removal->next;
+        removal = NULL;
+    } else if (file.number > other->file.number) {
+        other->file.number = file.number;
+    }
     pthread_cond_broadcast(&lane->changed);
     pthread_mutex_unlock(&lane->lock);
+    free(removal);
     return CELLA_OK;
 }

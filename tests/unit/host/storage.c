@@ -513,10 +513,18 @@ static void a_snapshot_that_fails_is_given_up_and_may_begin_again(void **state) 
     assert_bytes(get(snapshot(8), 0, 4096), bytes);
 }
 
+static void a_write_of_nothing_is_refused(void **state) {
+    assert_status(put((struct piece){history, 0, 0, 1, CELLA_BYTES(NULL, 0)}), CELLA_ARGUMENT);
+    assert_status(put((struct piece){history, 0, CELLA_STORE_FLUSH, 1, CELLA_BYTES(NULL, 0)}),
+                  CELLA_ARGUMENT);
+}
+
 static void a_queue_that_grows_too_large_is_refused(void **state) {
     cella_storage_close(storage);
-    struct cella_storage_options options = {
-        .disk = fault_disk_disk(faulty), .written = on_written, .retry_ms = 1, .queue_limit = 4096};
+    struct cella_storage_options options = {.disk = fault_disk_disk(faulty),
+                                            .written = on_written,
+                                            .retry_ms = 1,
+                                            .queue_limit = 4096 + 2 * CELLA_STORAGE_WRITE_COST};
     assert_status(cella_storage_open(&options, &storage, NULL), CELLA_OK);
     fault_disk_fail_all(faulty, FAULT_IO);
     assert_status(put((struct piece){history, 0, 0, 1, test_pattern(4000, 1)}), CELLA_OK);
@@ -811,6 +819,7 @@ int main(void) {
         TEST(the_next_segment_waits_for_the_one_before),
         TEST(a_write_before_serving_fails_once_and_for_all),
         TEST(a_snapshot_that_fails_is_given_up_and_may_begin_again),
+        TEST(a_write_of_nothing_is_refused),
         TEST(a_queue_that_grows_too_large_is_refused),
         TEST(zeros_lie_ahead_of_a_segment_and_go_with_its_end),
         TEST(prepared_zeros_never_cover_what_was_written),
