@@ -25,6 +25,7 @@ enum {
     VAULT_RESTORES_MAX = 64,      /* restores that are remembered, the newest */
     VAULT_ISSUED = 256,           /* heads signed lately, by version */
     VAULT_SPARE_GROUPS = 4,       /* groups kept for the next commits */
+    VAULT_SEGMENTS_SOON = 32,     /* segments at a start, beyond which a snapshot is soon taken */
     VAULT_HISTORY_EVERY = 256,    /* records, after which their nodes go to the store */
     VAULT_GROUP_FULL = 4 << 20,   /* content bytes at which a group takes no further transaction */
     VAULT_BUFFER_KEEP = 1 << 20,  /* larger buffers are given back after use */

@@ -297,7 +297,8 @@ static enum cella_status load_and_take_over(struct cella_vault_load *load) {
     if (status != CELLA_OK)
         return status;
     vault->counts.journal_since_snapshot = load->replayed_bytes;
-    vault->snapshot.wanted = load->outdated;
+    /* Each start begins a segment, and only a snapshot takes them away. */
+    vault->snapshot.wanted = load->outdated || load->segment_count > VAULT_SEGMENTS_SOON;
     load->report->now = vault->journal.head;
     load->report->lineage = vault->lineage;
     return CELLA_OK;

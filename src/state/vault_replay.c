@@ -248,6 +248,7 @@ static enum cella_status replay_segment(struct cella_vault_load *load,
         status = check_start(load, found);
     if (status == CELLA_OK && found->segment.after.version < found->end) {
         load->intent_just_now = false;
+        load->replayed_bytes += CELLA_SEGMENT_HEADER_SIZE;
         status = replay_records(load, found, &stream, &journal);
     }
     cella_journal_deinit(&journal);

@@ -98,15 +98,14 @@ static enum cella_status check_key(const struct cella_vault *vault, enum cella_v
 }
 
 /* The program's limits are the program's alone: what the mail keeps of a request must always find room, or a
- * program at its limit could not even delete. */
+ * program at its limit could not even delete. All together must fit in a record. */
 static enum cella_status check_transaction(const struct cella_vault *vault, enum cella_vault_space space,
                                            size_t size) {
-    const struct cella_vault_limits *limits = &vault->options.limits;
+    uint64_t most = vault->options.limits.max_transaction_size;
+    bool fits = vault->log.size + size <= most + VAULT_LOG_SLACK;
     if (space == CELLA_SPACE_USER)
-        return vault->log.user_bytes + size <= limits->max_transaction_size ? CELLA_OK
-                                                                            : CELLA_TRANSACTION_SIZE;
-    return vault->log.size + size <= limits->max_transaction_size + VAULT_LOG_SLACK ? CELLA_OK
-                                                                                    : CELLA_TRANSACTION_SIZE;
+        fits = fits && vault->log.user_bytes + size <= most;
+    return fits ? CELLA_OK : CELLA_TRANSACTION_SIZE;
 }
 
 static enum cella_status check_state(const struct cella_vault *vault, struct cella_bytes key,

@@ -173,6 +173,32 @@ static void a_disk_that_fails_is_told_and_told_again(void **state) {
     assert_int_equal(bench.instance->state, INSTANCE_SERVING);
 }
 
+/* As if clients' mail waited for room in the door already. */
+static void mail_that_waits_does_not_keep_out_what_the_host_tells(void **state) {
+    struct cella_instance *instance = bench.instance;
+    struct cella_bytes part = test_pattern(4, 1);
+    instance->writer_busy = true;
+    instance->has_writer = true;
+    instance->pending_count = INSTANCE_PENDING;
+    instance->pending_bytes = INSTANCE_PENDING_BYTES;
+    struct cella_frame mail = {.type = CELLA_FRAME_MAIL, .id = 1};
+    struct cella_frame close = {.type = CELLA_FRAME_CLOSE};
+    assert_status(cella_instance_send(instance, mail, &part, 1), CELLA_LIMIT);
+    assert_null(instance->first_pending);
+    cella_instance_store_written(instance, (struct cella_storage_ticket){.id = 7, .where = UINT32_MAX},
+                                 CELLA_OK);
+    assert_int_equal(instance->state, INSTANCE_SERVING);
+    assert_status(cella_instance_send(instance, close, NULL, 0), CELLA_OK);
+    struct instance_pending *written = instance->first_pending;
+    assert_non_null(written);
+    assert_int_equal(written->frame.type, CELLA_FRAME_STORE_WRITTEN);
+    assert_int_equal(written->frame.id, 7);
+    assert_non_null(written->next);
+    assert_int_equal(written->next->frame.type, CELLA_FRAME_CLOSE);
+    free(written->next);
+    free(written);
+}
+
 static void reads_and_lists_are_answered_on_the_threads_ring(void **state) {
     struct cella_bytes bytes = test_pattern(1024, 1);
     hear_write(1, with(first, bytes));
@@ -313,6 +339,7 @@ int main(void) {
         TEST(a_write_is_told_to_whom_it_says),
         TEST(a_write_that_alone_is_waited_for_is_done_at_once),
         TEST(a_disk_that_fails_is_told_and_told_again),
+        TEST(mail_that_waits_does_not_keep_out_what_the_host_tells),
         TEST(reads_and_lists_are_answered_on_the_threads_ring),
         TEST(a_restore_is_removed_on_request),
         TEST(questions_that_no_vault_asks_end_the_instance),

@@ -513,6 +513,18 @@ static void a_snapshot_that_fails_is_given_up_and_may_begin_again(void **state) 
     assert_bytes(get(snapshot(8), 0, 4096), bytes);
 }
 
+static void evidence_is_kept_until_the_disk_takes_it(void **state) {
+    struct cella_store_file evidence = {CELLA_STORE_EVIDENCE, 1};
+    struct cella_bytes bytes = test_pattern(600, 1);
+    fault_disk_fail_all(faulty, FAULT_FULL);
+    assert_status(put((struct piece){evidence, 0, CELLA_STORE_FINISH, 1, bytes}), CELLA_OK);
+    await_told(1, CELLA_STORAGE_FULL);
+    fault_disk_fail_all(faulty, FAULT_NONE);
+    await_told(1, CELLA_OK);
+    restart();
+    assert_bytes(get(evidence, 0, 600), bytes);
+}
+
 static void a_write_of_nothing_is_refused(void **state) {
     assert_status(put((struct piece){history, 0, 0, 1, CELLA_BYTES(NULL, 0)}), CELLA_ARGUMENT);
     assert_status(put((struct piece){history, 0, CELLA_STORE_FLUSH, 1, CELLA_BYTES(NULL, 0)}),
@@ -819,6 +831,7 @@ int main(void) {
         TEST(the_next_segment_waits_for_the_one_before),
         TEST(a_write_before_serving_fails_once_and_for_all),
         TEST(a_snapshot_that_fails_is_given_up_and_may_begin_again),
+        TEST(evidence_is_kept_until_the_disk_takes_it),
         TEST(a_write_of_nothing_is_refused),
         TEST(a_queue_that_grows_too_large_is_refused),
         TEST(zeros_lie_ahead_of_a_segment_and_go_with_its_end),

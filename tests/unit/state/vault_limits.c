@@ -51,6 +51,27 @@ static void a_transaction_has_its_limit_and_goes_on_without_the_change(void **st
     assert_status(cella_vault_commit(vault->vault, NULL), CELLA_OK);
 }
 
+static void mail_and_the_program_together_fit_in_a_record(void **state) {
+    struct test_vault *vault = *state;
+    static uint8_t value[16 << 20];
+    struct cella_bytes most = CELLA_BYTES(value, sizeof value);
+    vault->limits =
+        (struct cella_vault_limits){.max_transaction_size = UINT64_MAX, .max_value_size = UINT64_MAX};
+    test_vault_reopen(vault);
+    assert_status(cella_vault_begin(vault->vault, NULL), CELLA_OK);
+    for (int i = 0; i < 5; i++)
+        assert_status(cella_vault_put(vault->vault, CELLA_SPACE_MAIL, test_text("post"), most), CELLA_OK);
+    enum cella_status status = CELLA_OK;
+    unsigned count = 0;
+    for (; status == CELLA_OK; count++)
+        status = cella_vault_put(vault->vault, CELLA_SPACE_USER, test_text("a"), most);
+    assert_status(status, CELLA_TRANSACTION_SIZE);
+    assert_int_equal(count, 5);
+    assert_status(cella_vault_commit(vault->vault, NULL), CELLA_OK);
+    test_vault_reopen(vault);
+    assert_int_equal(vault->report.keys, 1);
+}
+
 static void the_state_has_its_limit_and_mail_still_finds_room(void **state) {
     struct test_vault *vault = *state;
     char key[2] = "a";
@@ -86,6 +107,7 @@ int main(void) {
         LIMITED(an_empty_key_is_no_key),
         LIMITED(keys_and_values_have_their_limits),
         LIMITED(a_transaction_has_its_limit_and_goes_on_without_the_change),
+        LIMITED(mail_and_the_program_together_fit_in_a_record),
         LIMITED(the_state_has_its_limit_and_mail_still_finds_room),
         LIMITED(what_is_not_there_cannot_be_deleted),
     };

@@ -169,12 +169,22 @@ static void a_damaged_snapshot_is_refused_wherever_it_is_damaged(void **state) {
 
 #define SMALL(test) cmocka_unit_test_setup_teardown(test, small_setup, test_vault_teardown)
 
+static void restarts_leave_no_heap_of_segments(void **state) {
+    struct test_vault *vault = *state;
+    for (int i = 0; i < 150; i++) {
+        assert_status(test_vault_put(vault, "a", "1", NULL), CELLA_OK);
+        test_vault_reopen(vault);
+    }
+    assert_in_range(test_store_count(vault->store, CELLA_STORE_SEGMENT), 1, 40);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         SMALL(a_snapshot_replaces_older_segments_and_snapshots),
         SMALL(no_snapshot_is_taken_before_the_journal_has_grown),
         SMALL(commits_go_on_while_a_snapshot_is_written),
         SMALL(a_snapshot_that_fails_is_tried_again_later),
+        SMALL(restarts_leave_no_heap_of_segments),
         SMALL(a_snapshot_is_not_finished_before_the_history_is_safe),
         SMALL(keys_of_an_older_platform_are_replaced_by_a_snapshot),
         SMALL(without_the_snapshot_what_it_replaced_is_missing),
